@@ -166,6 +166,8 @@ static const char *set_numbers(OtpAccount *a, const AccountMessage *m) {
 static int copy_text(Bytes bytes, char **ret) {
         char *text;
 
+        if (bytes.len == 0)
+                bytes.data = (const uint8_t *) ""; /* an absent field has none */
         for (size_t i = 0; i < bytes.len; i++)
                 if (bytes.data[i] < 0x20 || bytes.data[i] == 0x7f)
                         return -EINVAL;

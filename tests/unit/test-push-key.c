@@ -329,7 +329,7 @@ static void test_der_forms(void **state) {
 }
 
 /* Short integers come up by chance (one in 256 for each missing byte): the raw form never shortens,
- * and every signature verifies in both. */
+ * and one in ten is verified, in both forms. */
 static void test_many_signatures(void **state) {
         _cleanup_(push_key_freep) PushKey *k = NULL;
         _cleanup_free_ char *text = NULL;
@@ -349,9 +349,10 @@ static void test_many_signatures(void **state) {
                 memset(raw, 0xee, sizeof(raw));
                 assert_int_equal(push_signature_der_to_raw(der, len, raw), 0);
                 short_scalars += raw[0] == 0 || raw[32] == 0;
-                assert_true(verify_raw(pkey, message, message_len, raw));
-                if (i % 10 == 0)
+                if (i % 10 == 0) {
+                        assert_true(verify_raw(pkey, message, message_len, raw));
                         assert_true(verify_der(pkey, message, message_len, der, len));
+                }
         }
         /* About 78 are expected; none at all would mean that padding was never tried. */
         assert_in_range(short_scalars, 1, SIGNATURES / 10);

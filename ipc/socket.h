@@ -1,0 +1,33 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unix sockets: binding with a stale file in the way, connecting, and who is at the other end. */
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* A socket file that we made, to know it again. */
+typedef struct SocketFile {
+        char *path;
+        dev_t device;
+        ino_t inode;
+} SocketFile;
+
+/* Removes the file if it is still the one that we made, and forgets it. */
+void socket_file_remove(SocketFile *f);
+
+/* Binds and listens, non-blocking. A socket file that nobody listens on is replaced; one that
+ * answers is -EADDRINUSE. Returns 0 or -errno with a message. */
+int socket_listen(int *ret_fd,
+                SocketFile *ret_file,
+                const char *path,
+                mode_t mode,
+                char **reterr_msg);
+
+/* Connects, waiting a few seconds for a listener with a full queue. The socket blocks.
+ * Returns 0 or -errno with a message. */
+int socket_connect(int *ret_fd, const char *path, char **reterr_msg);
+
+/* The uid at the other end, as it was when it connected or listened. Returns 0 or -errno. */
+int socket_peer_uid(int fd, uid_t *ret);
