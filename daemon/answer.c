@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/answer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "daemon/life.h"
+#include "daemon/log.h"
+#include "push/payload.h"
+
+#define ANSWER_BACKOFF_FIRST (250 * USEC_PER_MSEC)
+#define ANSWER_BACKOFF_MAX (30 * USEC_PER_SEC)
+#define ANSWER_CODES_MAX 3 /* two before the provider's cap of five wrong codes */
+/* How long after expiry an unknown outcome is still asked for. */
+#define ANSWER_INQUIRE_MAX (10 * USEC_PER_MINUTE)
+
+static ApiWho answer_who(const Challenge *c) {
+        return c->view.factor_type == FACTOR_PUSH ? (ApiWho){.device = c->factor}
+                                                  : (ApiWho){.account = c->factor->account};
+}
+
+static VerifyEntity answer_entity(const Challenge *c) {
+        return (VerifyEntity){c->factor->record.service_sid, c->factor->record.identity};
+}
+
+/* Exponential, half of it at random. The server's own word wins. */
+static usec_t answer_backoff(unsigned n_failures, usec_t retry_after) {
+        usec_t delay = ANSWER_BACKOFF_FIRST;
+        uint32_t random = 0;
+
+        for (unsigned i = 1; i < n_failures && delay < ANSWER_BACKOFF_MAX; i++)
+                delay *= 2;
+        if (delay > ANSWER_BACKOFF_MAX)
+                delay = ANSWER_BACKOFF_MAX;
+        (void) random_bytes(&random, sizeof(random));
+        delay = delay / 2 + delay / 2 * random / UINT32_MAX;
+        return retry_after > delay ? retry_after : delay;
+}
+
+/* Nothing is lost: the decision stays, and the next attempt begins with a fetch. */
+static void answer_later(Challenge *c, const char *reason, usec_t retry_after) {
+        usec_t now = api_now(c->host->api);
+        bool unknown = c->view.state == CHALLENGE_SUBMITTED;
+        usec_t until = unknown ? usec_add(c->view.expires, ANSWER_INQUIRE_MAX) : c->view.expires;
+
+        challenge_set_reason(c, reason);
+        if (now >= until) {
+                challenge_complete(c, CHALLENGE_EXPIRED,
+                                unknown ? "it expired before the provider said what became of the "
+                                          "answer"
+                                        : reason);
+                return;
+        }
+        c->n_failures++;
+        challenge_schedule(c, answer_backoff(c->n_failures, retry_after));
+}
+
+static void answer_fail(Challenge *c, const ApiReply *reply) {
+        c->http_status = reply->http_status;
+        c->code = reply->code;
+        challenge_complete(c, CHALLENGE_FAILED, reply->text);
+}
+
+/* What any request's failure means. */
+static void answer_refused(Challenge *c, const ApiReply *reply) {
+        switch (reply->outcome) {
+        case API_TRANSIENT:
+        case API_NOT_SENT:
+        case API_UNKNOWN:
+                answer_later(c, reply->text, reply->retry_after);
+                return;
+        case API_UNAUTHORIZED:
+                if (c->view.factor_type != FACTOR_PUSH) {
+                        /* The account's credentials are wrong, not this answer: they may be mended.
+                         */
+                        answer_later(c, reply->text, 0);
+                        return;
+                }
+                /* The challenge ends first: revoking drops the factor. */
+                answer_fail(c, reply);
+                c->host->revoked(c->factor, reply->text, c->host->userdata);
+                return;
+        case API_REFUSED:
+                if (reply->code == VERIFY_CODE_EXPIRED)
+                        challenge_complete(c, CHALLENGE_EXPIRED, NULL);
+                else if (reply->code == VERIFY_CODE_ALREADY_RESPONDED)
+                        answer_later(c, reply->text, 0); /* a fetch tells whose answer that is */
+                else
+                        answer_fail(c, reply);
+                return;
+        case API_OK:
+                break;
+        }
+        assert(false);
+}
+
+static bool answer_is_ours(const Challenge *c, const VerifyChallenge *record) {
+        return c->has_decision && record->decision && streq(record->decision, c->decision.id);
+}
+
+/* Ends the challenge if the provider's record is final. */
+static bool answer_ended(Challenge *c, const VerifyChallenge *record) {
+        bool ours = answer_is_ours(c, record);
+        ChallengeState outcome = life_outcome(record->status, ours);
+
+        if (outcome == _CHALLENGE_STATE_MAX)
+                return false;
+        challenge_complete(c, outcome,
+                        outcome == CHALLENGE_SUPERSEDED ? "it was answered elsewhere" : NULL);
+        return true;
+}
+
+/* The pieces of a submission. */
+typedef struct Submission {
+        Secret payload;
+        char *metadata;
+} Submission;
+
+static void submission_done(Submission *s) {
+        secret_done(&s->payload);
+        free(s->metadata);
+}
+
+static int submit_push(Challenge *c,
+                const VerifyChallenge *record,
+                const char *signature_fields,
+                Submission *s) {
+        const char *status = c->decision.verb == VERB_APPROVE ? "approved" : "denied";
+        PushRefusal refusal;
+        int r;
+
+        r = push_challenge_jws(c->factor->push_key, record->doc, strempty(signature_fields), status,
+                        &s->payload, &refusal);
+        if (r < 0)
+                return r;
+        if (refusal != PUSH_OK) {
+                challenge_complete(c, CHALLENGE_FAILED, push_refusal_text(refusal));
+                return -ECANCELED;
+        }
+        return 0;
+}
+
+/* A step's code leaves this machine once. -ECANCELED: it waits for the next step. */
+static int submit_totp(Challenge *c, Submission *s) {
+        const StoreFactor *f = &c->factor->record;
+        usec_t period = (usec_t) f->period * USEC_PER_SEC, now = api_now(c->host->api);
+        char code[OTP_CODE_SIZE];
+        _cleanup_free_ char *why = NULL;
+        uint64_t step;
+        int r;
+
+        r = otp_step((int64_t) (now / USEC_PER_SEC), 0, (uint32_t) f->period, &step);
+        if (r < 0)
+                return r;
+        r = store_code_take(c->host->store, f->id, step, now_realtime(), &why);
+        if (r == -EEXIST) {
+                challenge_set_reason(c, "this period's code was used; waiting for the next one");
+                challenge_schedule(c, (step + 1) * period - now);
+                return -ECANCELED;
+        }
+        if (r < 0) {
+                log_error("Cannot record a code of %s, so it is not sent: %s", f->name,
+                                error_text(why, r));
+                return r;
+        }
+        r = otp_hotp(c->factor->otp_key, step, (unsigned) f->digits, code);
+        if (r >= 0)
+                r = secret_append_string(&s->payload, code);
+        secret_wipe(code, sizeof(code));
+        return r;
+}
+
+static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdata);
+
+static int answer_submit(
+                Challenge *c, const VerifyChallenge *record, const char *signature_fields) {
+        _cleanup_(submission_done) Submission s = {0};
+        _cleanup_(verify_request_done) VerifyRequest request = {0};
+        _cleanup_free_ char *why = NULL;
+        VerifyEntity entity = answer_entity(c);
+        ApiWho who = answer_who(c);
+        int r;
+
+        r = metadata_build("decision", c->decision.id, c->host->facts, METADATA_MAX, &s.metadata);
+        if (r < 0)
+                return r;
+        r = c->view.factor_type == FACTOR_PUSH ? submit_push(c, record, signature_fields, &s)
+                                               : submit_totp(c, &s);
+        if (r < 0)
+                return r;
+        VerifyChallengeUpdate update = {
+                        .challenge_sid = c->view.sid,
+                        .auth_payload = &s.payload,
+                        .metadata = s.metadata,
+        };
+        r = verify_challenge_update(&request, &entity, &update, &why);
+        if (r >= 0)
+                r = challenge_move(c, CHALLENGE_SUBMITTED, NULL, &why);
+        if (r < 0) {
+                log_error("Cannot submit the answer to %s: %s", c->view.sid, error_text(why, r));
+                return r;
+        }
+        return api_send(c->host->api, &c->call, &request, &who, answer_submitted, c);
+}
+
+/* A wrong code: the provider says 200 and leaves the challenge pending. */
+static void answer_wrong_code(Challenge *c) {
+        const StoreFactor *f = &c->factor->record;
+        usec_t period = (usec_t) f->period * USEC_PER_SEC, now = api_now(c->host->api);
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        c->attempts++;
+        if (c->attempts >= ANSWER_CODES_MAX) {
+                challenge_complete(c, CHALLENGE_FAILED,
+                                "the provider refused three codes; check the factor's secret and "
+                                "clocks");
+                return;
+        }
+        r = challenge_move(c, CHALLENGE_ANSWERING,
+                        "the provider refused the code; waiting for the next one", &why);
+        if (r < 0)
+                log_error("Cannot record an attempt on %s: %s", c->view.sid, error_text(why, r));
+        challenge_schedule(c, period - now % period);
+}
+
+static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdata) {
+        Challenge *c = userdata;
+        _cleanup_(api_call_freep) _unused_ ApiCall *done = TAKE_PTR(c->call);
+        _cleanup_(verify_challenge_done) VerifyChallenge record = {0};
+        _cleanup_free_ char *why = NULL;
+        ProviderStatus wanted;
+        int r;
+
+        if (reply->outcome != API_OK) {
+                answer_refused(c, reply);
+                return;
+        }
+        r = verify_challenge_read(&record, reply->body, reply->len, &why);
+        if (r < 0 || !streq(record.sid, c->view.sid)) {
+                answer_later(c,
+                                r < 0 ? error_text(why, r)
+                                      : "the provider's reply is for another challenge",
+                                0);
+                return;
+        }
+        wanted = c->decision.verb == VERB_APPROVE ? PROVIDER_APPROVED : PROVIDER_DENIED;
+        if (record.status == wanted) {
+                /* The provider took this very request: its word is enough. */
+                challenge_complete(c, life_outcome(record.status, true), NULL);
+                return;
+        }
+        if (answer_ended(c, &record))
+                return;
+        if (c->view.factor_type == FACTOR_TOTP)
+                answer_wrong_code(c);
+        else
+                answer_later(c, "the provider took the answer but the challenge is still pending",
+                                0);
+}
+
+/* The provider's record must be of the challenge that was shown. */
+static bool answer_is_same(const Challenge *c, const VerifyChallenge *record) {
+        const StoreFactor *f = &c->factor->record;
+
+        return streq(record->sid, c->view.sid) && streq(record->factor_sid, c->view.factor_sid) &&
+               streq(record->service_sid, f->service_sid) &&
+               strcasecmp(record->identity, f->identity) == 0;
+}
+
+static void answer_go_on(Challenge *c, VerifyChallenge *record, const char *signature_fields) {
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        /* The outcome of an earlier submission was unknown, and it did not arrive. */
+        if (c->view.state == CHALLENGE_SUBMITTED) {
+                r = challenge_move(c, CHALLENGE_ANSWERING, c->view.reason, &why);
+                if (r < 0) {
+                        answer_later(c, error_text(why, r), 0);
+                        return;
+                }
+        }
+        if (challenge_is_expired(c)) {
+                challenge_complete(c, CHALLENGE_EXPIRED, NULL);
+                return;
+        }
+        if (!streq(record->digest, c->decision.digest)) {
+                challenge_stale(c, record);
+                return;
+        }
+        r = answer_submit(c, record, signature_fields);
+        if (r < 0 && r != -ECANCELED)
+                answer_later(c, strerror(-r), 0);
+}
+
+static void answer_fetched(ApiCall *call, const ApiReply *reply, void *userdata) {
+        Challenge *c = userdata;
+        _cleanup_(api_call_freep) _unused_ ApiCall *done = TAKE_PTR(c->call);
+        _cleanup_(verify_challenge_done) VerifyChallenge record = {0};
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        if (reply->outcome != API_OK) {
+                answer_refused(c, reply);
+                return;
+        }
+        r = verify_challenge_read(&record, reply->body, reply->len, &why);
+        if (r < 0) {
+                (void) error_wrap(
+                                &why, r, "the provider's reply cannot be used, nothing was signed");
+                answer_later(c, error_text(why, r), 0);
+                return;
+        }
+        if (!answer_is_same(c, &record)) {
+                challenge_complete(c, CHALLENGE_FAILED,
+                                "the provider's reply names another challenge, factor, service or "
+                                "identity; "
+                                "nothing was signed");
+                return;
+        }
+        if (answer_ended(c, &record))
+                return;
+        if (record.status != PROVIDER_PENDING) {
+                answer_later(c, "the provider gives the challenge a status that is not known here",
+                                0);
+                return;
+        }
+        answer_go_on(c, &record, reply->signature_fields);
+}
+
+static int answer_fetch(Challenge *c, api_callback_t callback) {
+        _cleanup_(verify_request_done) VerifyRequest request = {0};
+        VerifyEntity entity = answer_entity(c);
+        ApiWho who = answer_who(c);
+        int r;
+
+        if (!who.device && !who.account)
+                return -ENOKEY;
+        r = verify_challenge_fetch(&request, &entity, c->view.sid, NULL);
+        if (r < 0)
+                return r;
+        return api_send(c->host->api, &c->call, &request, &who, callback, c);
+}
+
+void answer_attempt(Challenge *c) {
+        int r;
+
+        if (c->call)
+                return;
+        r = answer_fetch(c, answer_fetched);
+        if (r == -ENOKEY)
+                answer_later(c, "the configuration has no account for its factor", 0);
+        else if (r < 0)
+                answer_later(c, strerror(-r), 0);
+}
+
+static void answer_inquired(ApiCall *call, const ApiReply *reply, void *userdata) {
+        Challenge *c = userdata;
+        _cleanup_(api_call_freep) _unused_ ApiCall *done = TAKE_PTR(c->call);
+        _cleanup_(verify_challenge_done) VerifyChallenge record = {0};
+
+        /* It was decided meanwhile: that attempt waited for this request to end. */
+        if (c->view.state == CHALLENGE_ANSWERING || c->view.state == CHALLENGE_SUBMITTED) {
+                answer_attempt(c);
+                return;
+        }
+        if (reply->outcome == API_REFUSED && reply->http_status == 404) {
+                challenge_complete(c, CHALLENGE_SUPERSEDED, "the provider no longer has it");
+                return;
+        }
+        /* Anything else that goes wrong here proves nothing: the next round asks again. */
+        if (reply->outcome != API_OK ||
+                        verify_challenge_read(&record, reply->body, reply->len, NULL) < 0 ||
+                        !answer_is_same(c, &record) || answer_ended(c, &record))
+                return;
+        if (c->view.state == CHALLENGE_ASKING && !streq(record.digest, c->view.digest))
+                challenge_stale(c, &record);
+}
+
+void answer_inquire(Challenge *c) {
+        assert(!c->call);
+        if (answer_fetch(c, answer_inquired) < 0)
+                log_debug("Cannot ask what became of %s", c->view.sid);
+}

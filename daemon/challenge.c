@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/challenge.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "daemon/answer.h"
+#include "daemon/challenge-wait.h"
+#include "daemon/life.h"
+#include "daemon/log.h"
+#include "daemon/view.h"
+#include "push/payload.h"
+
+#define CHALLENGE_ACCURACY (10 * USEC_PER_MSEC)
+
+static int detail_fields_copy(const VerifyChallenge *record, ChallengeView *v) {
+        if (record->n_fields == 0)
+                return 0;
+        v->fields = calloc(record->n_fields, sizeof(DetailField));
+        if (!v->fields)
+                return -ENOMEM;
+        for (size_t i = 0; i < record->n_fields; i++) {
+                DetailField *f = &v->fields[i];
+                v->n_fields++;
+                if (text_set(&f->label, record->fields[i].label) < 0 ||
+                                text_set(&f->value, record->fields[i].value) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Makes record what is shown and decided on. Takes the record. The state stays. */
+static int challenge_adopt(Challenge *c, VerifyChallenge *record) {
+        const StoreFactor *f = &c->factor->record;
+        ChallengeView v = {
+                        .state = c->view.state,
+                        .factor_type = f->type,
+                        .created = record->created,
+                        .expires = record->expires,
+                        .owner = f->owner,
+        };
+
+        memcpy(v.sid, record->sid, SID_LEN + 1);
+        memcpy(v.factor_sid, record->factor_sid, SID_LEN + 1);
+        memcpy(v.digest, record->digest, sizeof(v.digest));
+        if (text_set(&v.factor, f->name) < 0 || text_set(&v.service_sid, record->service_sid) < 0 ||
+                        text_set(&v.identity, record->identity) < 0 ||
+                        text_set(&v.message, record->message) < 0 ||
+                        text_set(&v.hidden_details, record->hidden_details) < 0 ||
+                        detail_fields_copy(record, &v) < 0) {
+                challenge_view_done(&v);
+                return -ENOMEM;
+        }
+        challenge_view_done(&c->view);
+        c->view = v;
+        verify_challenge_done(&c->record);
+        c->record = *record;
+        *record = (VerifyChallenge){0};
+        return 0;
+}
+
+static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata);
+
+int challenge_new(Challenge **ret,
+                const ChallengeHost *host,
+                Factor *factor,
+                VerifyChallenge *record) {
+        _cleanup_(challenge_freep) Challenge *c = NULL;
+        int r;
+
+        c = calloc(1, sizeof(Challenge));
+        if (!c)
+                return -ENOMEM;
+        c->host = host;
+        c->factor = factor_ref(factor);
+        r = challenge_adopt(c, record);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time(host->event, &c->timer, CLOCK_BOOTTIME, USEC_INFINITY,
+                        CHALLENGE_ACCURACY, challenge_due, c);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+/* The one place that assigns a state. */
+static void challenge_set_state(Challenge *c, ChallengeState to) {
+        c->view.state = to;
+}
+
+int challenge_restore(Challenge **ret,
+                const ChallengeHost *host,
+                Factor *factor,
+                const StoreChallenge *row,
+                char **reterr_msg) {
+        _cleanup_(verify_challenge_done) VerifyChallenge record = {0};
+        _cleanup_(challenge_freep) Challenge *c = NULL;
+        int r;
+
+        if (!row->document)
+                return error_set(reterr_msg, -EBADMSG, "Its text is no longer kept");
+        r = verify_challenge_read(&record, row->document, strlen(row->document), reterr_msg);
+        if (r < 0)
+                return r;
+        r = challenge_new(&c, host, factor, &record);
+        if (r < 0)
+                return r;
+        challenge_set_state(c, row->state);
+        c->attempts = row->attempts;
+        c->sequence = row->sequence;
+        c->changed = row->changed;
+        r = text_set(&c->view.reason, row->reason);
+        if (r >= 0 && row->has_decision) {
+                c->decision = row->decision;
+                c->decision.door = c->decision.rule = NULL; /* only the audit trail needs them */
+                c->has_decision = true;
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+Challenge *challenge_free(Challenge *c) {
+        if (!c)
+                return NULL;
+        challenge_waiters_dismiss(c);
+        api_call_free(c->call);
+        sd_event_source_disable_unref(c->timer);
+        store_decision_done(&c->decision);
+        challenge_view_done(&c->view);
+        verify_challenge_done(&c->record);
+        factor_unref(c->factor);
+        free(c);
+        return NULL;
+}
+
+void challenge_schedule(Challenge *c, usec_t delay) {
+        (void) sd_event_source_set_time(c->timer, usec_add(now_boottime(), delay));
+        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+}
+
+bool challenge_is_expired(const Challenge *c) {
+        return api_now(c->host->api) >= c->view.expires;
+}
+
+/* The timer of a challenge that nobody has decided yet is its expiry. */
+static void challenge_schedule_expiry(Challenge *c) {
+        challenge_schedule(c, usec_sub(c->view.expires, api_now(c->host->api)));
+}
+
+static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
+        Challenge *c = userdata;
+
+        if (c->view.state == CHALLENGE_ANSWERING || c->view.state == CHALLENGE_SUBMITTED)
+                answer_attempt(c);
+        else if (challenge_is_expired(c))
+                challenge_complete(c, CHALLENGE_EXPIRED, NULL);
+        else
+                challenge_schedule_expiry(c); /* the server's clock was set back meanwhile */
+        return 0;
+}
+
+/* A change of state with all that must be durable with it. */
+typedef struct Change {
+        ChallengeState to;
+        const char *reason;
+        StoreDecision *decision; /* a new one; taken on success */
+        const char *void_reason; /* the standing one is voided */
+} Change;
+
+static int change_audit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
+        const StoreDecision *d = change->decision  ? change->decision
+                                 : c->has_decision ? &c->decision
+                                                   : NULL;
+        AuditRecord a = {
+                        .time = now,
+                        .factor = c->view.factor,
+                        .challenge = c->view.sid,
+                        .digest = c->view.digest,
+                        .decision = d ? d->id : NULL,
+                        .verb = d ? verb_to_string(d->verb) : NULL,
+                        .rule = d ? d->rule : NULL,
+                        .door = d ? d->door : NULL,
+                        .uid = d && !d->rule ? (int64_t) d->uid : -1,
+        };
+        int r;
+
+        if (change->decision) {
+                a.event = "decision";
+                r = store_audit_append(c->host->store, &a, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        if (change->void_reason) {
+                a.event = "void";
+                a.reason = change->void_reason;
+                return store_audit_append(c->host->store, &a, reterr_msg);
+        }
+        if (life_is_final(change->to)) {
+                a.event = "outcome";
+                a.outcome = challenge_state_to_string(change->to);
+                return store_audit_append(c->host->store, &a, reterr_msg);
+        }
+        return 0;
+}
+
+static int change_write(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
+        Store *store = c->host->store;
+        JsonSlice document = json_doc_text(c->record.doc);
+        _cleanup_free_ char *text = strndup(document.data, document.len);
+        int r;
+
+        if (!text)
+                return -ENOMEM;
+        if (change->void_reason) {
+                r = store_decision_void(store, c->view.sid, change->void_reason, now, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        if (change->decision) {
+                r = store_decision_add(store, change->decision, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        r = change_audit(c, change, now, reterr_msg);
+        if (r < 0)
+                return r;
+
+        StoreChallenge row = {
+                        .factor_id = c->factor->record.id,
+                        .state = change->to,
+                        .document = text,
+                        .reason = (char *) (uintptr_t) change->reason,
+                        .expires = c->view.expires,
+                        .changed = now,
+                        .attempts = c->attempts,
+        };
+        memcpy(row.sid, c->view.sid, sizeof(row.sid));
+        r = store_challenge_put(store, &row, reterr_msg);
+        if (r < 0)
+                return r;
+        c->sequence = row.sequence;
+        return 0;
+}
+
+/* Makes a change durable, then real, then known. On failure nothing has changed. */
+static int challenge_change(Challenge *c, const Change *change, char **reterr_msg) {
+        usec_t now = now_realtime();
+        int r;
+
+        assert(life_may_move(c->view.state, change->to));
+        r = store_begin(c->host->store, reterr_msg);
+        if (r < 0)
+                return r;
+        r = change_write(c, change, now, reterr_msg);
+        if (r >= 0)
+                r = store_commit(c->host->store, reterr_msg);
+        if (r < 0) {
+                store_rollback(c->host->store);
+                return r;
+        }
+        if (change->void_reason) {
+                store_decision_done(&c->decision);
+                c->has_decision = false;
+        }
+        if (change->decision) {
+                c->decision = *change->decision;
+                *change->decision = (StoreDecision){0};
+                c->has_decision = true;
+        }
+        (void) text_set(&c->view.reason, change->reason);
+        c->changed = now;
+        challenge_set_state(c, change->to);
+        c->host->changed(c, c->host->userdata);
+        return 0;
+}
+
+int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **reterr_msg) {
+        return challenge_change(c, &(Change){.to = to, .reason = reason}, reterr_msg);
+}
+
+/* After a final state: nothing more is due, and nobody waits any more. */
+static void challenge_settle(Challenge *c) {
+        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+        c->call = api_call_free(c->call);
+        challenge_waiters_tell(c);
+}
+
+static void challenge_complete_change(Challenge *c, const Change *change) {
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        r = challenge_change(c, change, &why);
+        if (r < 0) {
+                /* The provider's record stands whether or not ours can be written: after a restart
+                 * a fetch finds the same end. */
+                log_error("Cannot record that %s is %s: %s", c->view.sid,
+                                challenge_state_to_string(change->to), error_text(why, r));
+                (void) text_set(&c->view.reason, change->reason);
+                challenge_set_state(c, change->to);
+                c->host->changed(c, c->host->userdata);
+        }
+        challenge_settle(c);
+}
+
+void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason) {
+        /* The reason may be the view's own, or part of a request that ends here. */
+        _cleanup_free_ char *copy = reason ? strdup(reason) : NULL;
+
+        assert(life_is_final(outcome));
+        challenge_complete_change(c, &(Change){.to = outcome, .reason = copy});
+}
+
+void challenge_set_reason(Challenge *c, const char *reason) {
+        (void) text_set(&c->view.reason, reason);
+}
+
+/* A payload that can't be sent is known from the list: the fields that the provider is known to ask
+ * for are all in it. */
+static bool challenge_is_too_long(const Challenge *c) {
+        _cleanup_free_ char *payload = NULL;
+        PushRefusal refusal;
+        size_t len = 0;
+
+        if (c->view.factor_type != FACTOR_PUSH)
+                return false;
+        if (push_challenge_payload(c->record.doc, push_usual_fields, "approved", &payload, &len,
+                            &refusal) < 0 ||
+                        refusal != PUSH_OK)
+                return false; /* only a fetch can tell */
+        return push_challenge_jws_len(len) > PUSH_PAYLOAD_MAX;
+}
+
+/* discovered or restored → deciding → asking, ignored, answering. */
+static void challenge_put_to_policy(Challenge *c) {
+        _cleanup_free_ char *why = NULL;
+        const char *rule = NULL;
+        int r;
+
+        if (challenge_is_too_long(c)) {
+                challenge_complete(c, CHALLENGE_FAILED, push_refusal_text(PUSH_TOO_LONG));
+                return;
+        }
+        if (c->view.state == CHALLENGE_DISCOVERED)
+                challenge_set_state(c, CHALLENGE_DECIDING); /* a passing state: not worth a write */
+        Verb verb = c->host->policy(&c->view, &rule, c->host->userdata);
+        if (verb != VERB_ASK) {
+                challenge_decide(c, verb, c->view.digest,
+                                &(Actor){.uid = (uid_t) -1, .door = "policy"}, rule, NULL);
+                return;
+        }
+        challenge_schedule_expiry(c);
+        r = challenge_move(c, CHALLENGE_ASKING, NULL, &why);
+        if (r < 0)
+                log_error("Cannot ask about %s: %s; ignoring it until the store can be written",
+                                c->view.sid, error_text(why, r));
+}
+
+void challenge_begin(Challenge *c) {
+        switch (c->view.state) {
+        case CHALLENGE_DISCOVERED:
+        case CHALLENGE_DECIDING:
+                challenge_put_to_policy(c);
+                return;
+        case CHALLENGE_ASKING:
+                challenge_schedule_expiry(c);
+                return;
+        case CHALLENGE_ANSWERING:
+        case CHALLENGE_SUBMITTED:
+                answer_attempt(c);
+                return;
+        case CHALLENGE_APPROVED:
+        case CHALLENGE_DENIED:
+        case CHALLENGE_EXPIRED:
+        case CHALLENGE_IGNORED:
+        case CHALLENGE_SUPERSEDED:
+        case CHALLENGE_FAILED:
+        case _CHALLENGE_STATE_MAX:
+                return;
+        }
+}
+
+void challenge_stale(Challenge *c, VerifyChallenge *record) {
+        static const char reason[] = "the challenge was changed after it was shown";
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        Change change = {
+                        .to = CHALLENGE_DECIDING,
+                        .reason = reason,
+                        .void_reason = c->has_decision ? reason : NULL,
+        };
+        r = challenge_change(c, &change, &why);
+        if (r < 0) {
+                challenge_complete(c, CHALLENGE_FAILED, error_text(why, r));
+                return;
+        }
+        challenge_waiters_stale(c);
+        r = challenge_adopt(c, record);
+        if (r < 0) {
+                challenge_complete(c, CHALLENGE_FAILED, strerror(-r));
+                return;
+        }
+        challenge_put_to_policy(c);
+}
+
+/* Whether a decision can stand now; answers call when not. */
+static bool challenge_may_decide(Challenge *c, Verb verb, const char *digest, Call *call) {
+        ChallengeState state = c->view.state;
+        json_object *extra;
+
+        if (verb == VERB_DENY && c->view.factor_type != FACTOR_PUSH) {
+                (void) call_invalid(call, "sid",
+                                "%s is a TOTP challenge, which cannot be denied; use ignore to let "
+                                "it "
+                                "expire",
+                                c->view.sid);
+                return false;
+        }
+        if (state == CHALLENGE_EXPIRED ||
+                        (!life_is_final(state) && !c->has_decision && challenge_is_expired(c))) {
+                (void) call_error(call, IPC_EXPIRED, challenge_error_sid(c),
+                                "Challenge %s has expired", c->view.sid);
+                return false;
+        }
+        if (c->has_decision || life_is_final(state)) {
+                extra = challenge_error_sid(c);
+                view_add_string(extra, "state", challenge_state_to_string(state));
+                (void) call_error(call, IPC_ALREADY_ANSWERED, extra, "Challenge %s is already %s",
+                                c->view.sid, challenge_state_to_string(state));
+                return false;
+        }
+        if (digest && !streq(digest, c->view.digest)) {
+                (void) call_error(call, IPC_STALE, challenge_error_sid(c),
+                                "Challenge %s is not what was shown any more; look at it again",
+                                c->view.sid);
+                return false;
+        }
+        return true;
+}
+
+void challenge_decide(Challenge *c,
+                Verb verb,
+                const char *digest,
+                const Actor *actor,
+                const char *rule,
+                Call *call) {
+        _cleanup_(store_decision_done) StoreDecision d = {
+                        .factor_id = c->factor->record.id,
+                        .verb = verb,
+                        .uid = actor->uid,
+                        .made = now_realtime(),
+        };
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        if (!challenge_may_decide(c, verb, digest, call))
+                return;
+        memcpy(d.challenge_sid, c->view.sid, sizeof(d.challenge_sid));
+        memcpy(d.digest, c->view.digest, sizeof(d.digest));
+        if (text_set(&d.door, actor->door) < 0 || text_set(&d.rule, rule) < 0) {
+                (void) call_error(call, IPC_STORE_ERROR, NULL, "Out of memory");
+                return;
+        }
+        Change change = {
+                        .to = verb == VERB_IGNORE ? CHALLENGE_IGNORED : CHALLENGE_ANSWERING,
+                        .decision = &d,
+        };
+        r = challenge_change(c, &change, &why);
+        if (r < 0) {
+                log_error("Cannot record the decision on %s, so nothing is sent: %s", c->view.sid,
+                                error_text(why, r));
+                (void) call_error(call, IPC_STORE_ERROR, NULL,
+                                "The decision cannot be recorded, so nothing was sent: %s",
+                                error_text(why, r));
+                return;
+        }
+        if (verb == VERB_IGNORE) {
+                if (call)
+                        challenge_tell(c, call);
+                challenge_settle(c);
+                return;
+        }
+        if (call)
+                challenge_wait(c, call);
+        answer_attempt(c);
+}
+
+void challenge_missed(Challenge *c) {
+        /* A request that is under way will tell. */
+        if (!c->call && !life_is_final(c->view.state))
+                answer_inquire(c);
+}

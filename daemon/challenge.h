@@ -1,0 +1,97 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Challenge: one challenge's life, from the list that named it to its one final state. */
+
+#include "daemon/api.h"
+#include "daemon/metadata.h"
+#include "ipc/call.h"
+#include "store/store.h"
+
+typedef struct Challenge Challenge;
+typedef struct ChallengeWaiter ChallengeWaiter;
+
+#define CHALLENGE_CONFIRM_TIMEOUT (20 * USEC_PER_SEC) /* then a caller is told Unconfirmed */
+
+/* What a challenge's life needs from around it; borrowed, the same for all. */
+typedef struct ChallengeHost {
+        sd_event *event;
+        Store *store;
+        Api *api;
+        const MetadataFacts *facts;
+        /* The policy's word, and the rule that gave it (borrowed). */
+        Verb (*policy)(const ChallengeView *v, const char **ret_rule, void *userdata);
+        /* After each durable change. */
+        void (*changed)(Challenge *c, void *userdata);
+        /* The provider refuses the factor for good. */
+        void (*revoked)(Factor *f, const char *why, void *userdata);
+        void *userdata;
+} ChallengeHost;
+
+struct Challenge {
+        const ChallengeHost *host;
+        Factor *factor;
+        ChallengeView view; /* view.state is assigned in one function of challenge.c */
+        VerifyChallenge record;
+        StoreDecision decision; /* the standing one, when has_decision */
+        bool has_decision;
+        int64_t attempts; /* TOTP codes sent for it */
+        uint64_t sequence;
+        usec_t changed;
+        uint64_t round;         /* of the poll that named it last */
+        sd_event_source *timer; /* the next thing to do: expiry, a retry, a step's begin */
+        ApiCall *call;          /* one request at a time */
+        unsigned n_failures;    /* in a row, for back-off */
+        int http_status;        /* of a refusal that ended it */
+        int64_t code;
+        ChallengeWaiter *waiters;
+};
+
+/* A new challenge from a list; the record is taken (zeroed). Nothing happens to it before
+ * challenge_begin(). References the factor. Returns 0 or -errno. */
+int challenge_new(Challenge **ret,
+                const ChallengeHost *host,
+                Factor *factor,
+                VerifyChallenge *record);
+/* One from the store, in the state that it was in; the row's document is read again. Returns 0,
+ * -EBADMSG when it can't be read, -ENOMEM. */
+int challenge_restore(Challenge **ret,
+                const ChallengeHost *host,
+                Factor *factor,
+                const StoreChallenge *row,
+                char **reterr_msg);
+/* Cancels what is under way; callers who wait are told that the daemon stops. Takes NULL. */
+Challenge *challenge_free(Challenge *c);
+DEFINE_CLEANUP(Challenge *, challenge_free);
+
+/* Sets it going: a new one is put before the policy, a restored one goes on where it was. */
+void challenge_begin(Challenge *c);
+
+/* A decision on what was shown (digest; NULL only for VERB_IGNORE). When it stands it is durable,
+ * the answer is on its way, and call is answered when the provider has confirmed; otherwise call is
+ * answered with the reason at once. call may be NULL (a policy). */
+void challenge_decide(Challenge *c,
+                Verb verb,
+                const char *digest,
+                const Actor *actor,
+                const char *rule,
+                Call *call);
+
+/* A complete list lacks it: asks the provider what became of it. */
+void challenge_missed(Challenge *c);
+
+/* For answer.c and challenge.c. */
+
+/* Moves between states that are not final. Returns 0, or -errno with a message when the change
+ * can't be made durable: then nothing has changed. */
+int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **reterr_msg);
+/* The one way out: the final state, its audit record, and an answer to whoever waits. */
+void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason);
+/* What was decided is not what the provider has now: the decision is voided, with an audit record,
+ * whoever waits is told Stale, and the new record (taken) is put before the policy. */
+void challenge_stale(Challenge *c, VerifyChallenge *record);
+/* Says why it is not done yet, in the view; and to a caller whose time runs out. */
+void challenge_set_reason(Challenge *c, const char *reason);
+/* Runs challenge_due() after delay. */
+void challenge_schedule(Challenge *c, usec_t delay);
+/* Whether the provider's clock is past its expiry. */
+bool challenge_is_expired(const Challenge *c);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config-files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+#define FILE_NAME "factord.conf"
+#define DROP_IN_DIRECTORY "factord.conf.d"
+#define DROP_IN_SUFFIX ".conf"
+
+static int add_file(ConfigFiles *f, const char *path, const Secret *text, ErrorList *errors) {
+        IniFile **files = reallocarray(f->files, f->n + 1, sizeof(IniFile *));
+        if (!files)
+                return -ENOMEM;
+        f->files = files;
+
+        int r = ini_parse(&f->files[f->n], path, secret_string(text), text->len, errors);
+        if (r == 0)
+                f->n++;
+        return r;
+}
+
+static int read_file(ConfigFiles *f, const char *path, uid_t owner, ErrorList *errors) {
+        _cleanup_(secret_done) Secret text = {0};
+        _cleanup_free_ char *msg = NULL;
+
+        int r = file_read_trusted(&text, path, owner, false, INI_FILE_MAX, &msg);
+        if (r == 0)
+                return add_file(f, path, &text, errors);
+        if (r == -ENOMEM || r == -ENOENT)
+                return r;
+        if (r == -E2BIG)
+                return error_list_add(errors, "%s: the file is over %d bytes; split it", path,
+                                INI_FILE_MAX);
+        return error_list_add(errors, "%s", error_text(msg, r));
+}
+
+static int read_named(ConfigFiles *f, const ConfigSource *source, ErrorList *errors) {
+        int r = read_file(f, source->path, source->owner, errors);
+        if (r == -ENOENT)
+                return error_list_add(errors,
+                                "%s: there is no such file; create it, or name another with "
+                                "--config",
+                                source->path);
+        return r;
+}
+
+static int is_drop_in(const struct dirent *entry) {
+        size_t len = strlen(entry->d_name), suffix = STRLEN(DROP_IN_SUFFIX);
+
+        return entry->d_name[0] != '.' && len > suffix &&
+               streq(entry->d_name + len - suffix, DROP_IN_SUFFIX);
+}
+
+static int compare_names(const struct dirent **a, const struct dirent **b) {
+        return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int read_entries(ConfigFiles *f,
+                const char *directory,
+                struct dirent *const *entries,
+                size_t n,
+                uid_t owner,
+                ErrorList *errors) {
+        if (n > CONFIG_DROP_INS_MAX)
+                return error_list_add(errors,
+                                "%s: there are over %d files; put their keys into fewer", directory,
+                                CONFIG_DROP_INS_MAX);
+
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *path = NULL;
+                if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0)
+                        return -ENOMEM;
+
+                int r = read_file(f, path, owner, errors);
+                if (r == -ENOENT)
+                        continue; /* removed since the folder was listed */
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int read_drop_ins(ConfigFiles *f, const char *directory, uid_t owner, ErrorList *errors) {
+        _cleanup_free_ struct dirent **entries = NULL;
+
+        int n = scandir(directory, &entries, is_drop_in, compare_names);
+        if (n < 0 && errno == ENOENT)
+                return 0;
+        if (n < 0 && errno == ENOMEM)
+                return -ENOMEM;
+        if (n < 0)
+                return error_list_add(errors,
+                                "%s: cannot list the folder: %s; make it a folder that factord may "
+                                "read",
+                                directory, strerror(errno));
+
+        int r = read_entries(f, directory, entries, (size_t) n, owner, errors);
+        for (int i = 0; i < n; i++)
+                free(entries[i]);
+        return r;
+}
+
+int config_files_read(ConfigFiles *files, const ConfigSource *source, ErrorList *errors) {
+        _cleanup_free_ char *main_file = NULL, *drop_ins = NULL;
+
+        if (source->path)
+                return read_named(files, source, errors);
+        if (!source->config_directory)
+                return 0;
+
+        if (asprintf(&main_file, "%s/" FILE_NAME, source->config_directory) < 0)
+                return -ENOMEM;
+        int r = read_file(files, main_file, source->owner, errors);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (asprintf(&drop_ins, "%s/" DROP_IN_DIRECTORY, source->config_directory) < 0)
+                return -ENOMEM;
+        return read_drop_ins(files, drop_ins, source->owner, errors);
+}
+
+void config_files_done(ConfigFiles *files) {
+        for (size_t i = 0; i < files->n; i++)
+                ini_free(files->files[i]);
+        free(files->files);
+        *files = (ConfigFiles){0};
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config-parse.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "daemon/nearest.h"
+
+#define SECTIONS_MAX 16
+#define KEYS_MAX 64
+#define SHOWN_MAX 64 /* bytes of a word in a message */
+
+/* In the order of the table, where a section's items stand together. */
+static size_t section_names(const char **ret) {
+        size_t n_items, n = 0;
+        const ConfigItem *items = config_items(&n_items);
+
+        for (size_t i = 0; i < n_items && n < SECTIONS_MAX; i++)
+                if (n == 0 || !streq(ret[n - 1], items[i].section))
+                        ret[n++] = items[i].section;
+        return n;
+}
+
+/* The keys of a section, or of all others. */
+static size_t key_names(const char *section, bool others, const char **ret) {
+        size_t n_items, n = 0;
+        const ConfigItem *items = config_items(&n_items);
+
+        for (size_t i = 0; i < n_items && n < KEYS_MAX; i++)
+                if (streq(items[i].section, section) != others)
+                        ret[n++] = items[i].key;
+        return n;
+}
+
+static const char *section_of(const char *key) {
+        size_t n_items;
+        const ConfigItem *items = config_items(&n_items);
+
+        for (size_t i = 0; i < n_items; i++)
+                if (streq(items[i].key, key))
+                        return items[i].section;
+        return NULL;
+}
+
+/* As the section's header is written. */
+static const char *placeholder(const char *section) {
+        return streq(section, CONFIG_SECTION_ACCOUNT) ? " NAME" : "";
+}
+
+static int hint(char **ret, const char *format, ...) _printf_(2, 3);
+static int hint(char **ret, const char *format, ...) {
+        va_list ap;
+        char *text = NULL;
+
+        va_start(ap, format);
+        int r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0)
+                return -ENOMEM;
+
+        *ret = text;
+        return 0;
+}
+
+bool config_section_known(const char *section) {
+        const char *names[SECTIONS_MAX];
+        size_t n = section_names(names);
+
+        for (size_t i = 0; i < n; i++)
+                if (streq(names[i], section))
+                        return true;
+        return false;
+}
+
+int config_section_hint(const char *section, char **ret) {
+        const char *names[SECTIONS_MAX];
+        size_t n = section_names(names);
+
+        const char *nearest = nearest_word(section, names, n);
+        if (nearest)
+                return hint(ret, "did you mean [%s%s]?", nearest, placeholder(nearest));
+        return hint(ret, "remove it, or use one of Daemon, Api, Account NAME, Poll, Device, "
+                         "Prompt, Policy and Audit");
+}
+
+int config_key_hint(const char *section, const char *key, char **ret) {
+        const char *names[KEYS_MAX];
+        size_t custom = strlen(CONFIG_CUSTOM_PREFIX);
+
+        const char *nearest = nearest_word(key, names, key_names(section, false, names));
+        if (nearest)
+                return hint(ret, "did you mean %s?", nearest);
+
+        if (strncasecmp(key, CONFIG_CUSTOM_PREFIX, custom) == 0)
+                return hint(ret, "a fact of your own is written as %sNAME=VALUE in [%s]",
+                                CONFIG_CUSTOM_PREFIX, CONFIG_SECTION_DEVICE);
+
+        nearest = nearest_word(key, names, key_names(section, true, names));
+        if (nearest) {
+                const char *home = section_of(nearest);
+                return hint(ret, "%s belongs in [%s%s]", nearest, home, placeholder(home));
+        }
+        return hint(ret, "remove it, or see factord.conf(5) for the keys of this section");
+}
+
+int config_shown(const char *text, char **ret) {
+        size_t len = strnlen(text, SHOWN_MAX + 1);
+        bool cut = len > SHOWN_MAX;
+
+        if (cut) {
+                len = SHOWN_MAX;
+                while (len > 0 && ((uint8_t) text[len] & 0xc0) == 0x80)
+                        len--;
+        }
+
+        _cleanup_free_ char *head = strndup(text, len), *safe = NULL;
+        if (!head)
+                return -ENOMEM;
+        int r = text_escape(head, &safe);
+        if (r < 0)
+                return r;
+        return asprintf(ret, "%s%s", safe, cut ? "…" : "") < 0 ? -ENOMEM : 0;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/factor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "push/payload.h"
+
+int text_set(char **text, const char *value) {
+        _cleanup_free_ char *copy = NULL;
+
+        if (value) {
+                copy = strdup(value);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(*text);
+        *text = TAKE_PTR(copy);
+        return 0;
+}
+
+static int factor_prepare_key(Factor *f, char **reterr_msg) {
+        int r;
+
+        if (f->record.type == FACTOR_PUSH)
+                r = push_key_from_pkcs8(&f->push_key, &f->record.secret);
+        else {
+                r = otp_algorithm_from_string(strempty(f->record.algorithm));
+                if (r >= 0)
+                        r = otp_key_new(&f->otp_key, (OtpAlgorithm) r, &f->record.secret);
+        }
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return error_set(reterr_msg, -EBADMSG,
+                                "The stored key of factor %s cannot be used; remove and enrol it "
+                                "again",
+                                f->record.name);
+        return 0;
+}
+
+/* Of the public key, or of the random seed: it travels in the enrolment's Metadata, so that a
+ * create whose reply was lost is found again. */
+static int factor_prepare_fingerprint(Factor *f) {
+        static const char label[] = "factord enrolment";
+        _cleanup_free_ char *public_key = NULL;
+        _cleanup_(digest_freep) Digest *d = NULL;
+        uint8_t hash[SHA256_SIZE];
+        int r;
+
+        if (f->push_key) {
+                r = push_key_public(f->push_key, &public_key);
+                if (r < 0)
+                        return r;
+        }
+        r = digest_new(&d);
+        if (r >= 0)
+                r = digest_add_part(d, label, sizeof(label) - 1);
+        if (r >= 0)
+                r = public_key ? digest_add_part(d, public_key, strlen(public_key))
+                               : digest_add_part(d, f->record.secret.data, f->record.secret.len);
+        if (r >= 0)
+                r = digest_finish(d, hash);
+        if (r >= 0)
+                hex_encode(hash, FINGERPRINT_SIZE / 2, f->fingerprint);
+        return r;
+}
+
+int factor_new(Factor **ret, StoreFactor *record, char **reterr_msg) {
+        _cleanup_(factor_unrefp) Factor *f = NULL;
+        int r;
+
+        f = calloc(1, sizeof(Factor));
+        if (!f)
+                return -ENOMEM;
+        f->n_ref = 1;
+        f->record = *record;
+        *record = (StoreFactor){0};
+
+        r = factor_prepare_key(f, reterr_msg);
+        if (r < 0)
+                return r;
+        r = factor_prepare_fingerprint(f);
+        if (r < 0)
+                return r;
+        secret_done(&f->record.secret);
+        *ret = TAKE_PTR(f);
+        return 0;
+}
+
+Factor *factor_ref(Factor *f) {
+        assert(f->n_ref > 0);
+        f->n_ref++;
+        return f;
+}
+
+Factor *factor_unref(Factor *f) {
+        if (!f || --f->n_ref > 0)
+                return NULL;
+        store_factor_done(&f->record);
+        push_key_free(f->push_key);
+        otp_key_free(f->otp_key);
+        secret_done(&f->jwt);
+        free(f->poll_error);
+        free(f);
+        return NULL;
+}
+
+int factor_jwt(Factor *f, usec_t now, const Secret **ret) {
+        int r;
+
+        /* A JWT from the future means that the server's clock was set back: make a new one. */
+        bool fresh = f->jwt.len > 0 && now >= f->jwt_made &&
+                     now < usec_add(f->jwt_made, PUSH_JWT_LIFETIME / 2 * USEC_PER_SEC);
+        if (!fresh) {
+                r = push_device_jwt(f->push_key, strempty(f->record.credential_sid),
+                                strempty(f->record.account_sid), (int64_t) (now / USEC_PER_SEC),
+                                &f->jwt);
+                if (r < 0)
+                        return r;
+                f->jwt_made = now;
+        }
+        *ret = &f->jwt;
+        return 0;
+}
+
+void factor_drop_jwt(Factor *f) {
+        secret_done(&f->jwt);
+}
+
+bool factor_is_active(const Factor *f) {
+        if (f->removed || f->record.status != FACTOR_VERIFIED)
+                return false;
+        return f->record.type == FACTOR_PUSH || f->account;
+}

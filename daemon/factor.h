@@ -1,0 +1,52 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Factor: a stored factor at work, its key prepared, its credential at hand. */
+
+#include "base/secret.h"
+#include "daemon/config.h"
+#include "push/key.h"
+#include "store/store.h"
+#include "totp/otp.h"
+
+/* An account of the configuration, and how the provider takes it. */
+typedef struct Account {
+        const ConfigAccount *config; /* borrowed */
+        bool used;                   /* a reply has come */
+        bool refused;                /* the last reply was 401 */
+        char *error;                 /* why, or NULL */
+} Account;
+
+#define FINGERPRINT_SIZE 33 /* 16 bytes in hex, and NUL */
+
+typedef struct Factor {
+        unsigned n_ref;
+        StoreFactor record; /* its secret is wiped: the prepared key stands for it */
+        char fingerprint[FINGERPRINT_SIZE]; /* names the key without telling it */
+        PushKey *push_key;                  /* push */
+        OtpKey *otp_key;                    /* totp, hotp */
+        Account *account; /* borrowed; NULL when the configuration has no such account */
+        bool removed;     /* no longer in the store: what is under way must not use it */
+        unsigned n_open;  /* its challenges that are not final */
+        usec_t last_poll; /* wall time; 0: never */
+        char *poll_error; /* of the last poll, or NULL */
+        Secret jwt;
+        usec_t jwt_made; /* server time */
+} Factor;
+
+/* Takes the record (zeroed) and prepares its key. Returns 0, -EBADMSG with a message when the key
+ * can't be used, -ENOMEM. */
+int factor_new(Factor **ret, StoreFactor *record, char **reterr_msg);
+Factor *factor_ref(Factor *f);
+/* Takes NULL, returns NULL. */
+Factor *factor_unref(Factor *f);
+DEFINE_CLEANUP(Factor *, factor_unref);
+
+/* The device JWT: signed once and reused for half its life. now: server time. *ret is borrowed
+ * until the next call. Returns 0 or -errno. */
+int factor_jwt(Factor *f, usec_t now, const Secret **ret);
+/* Forgets the JWT: after a clock correction, or when it was refused. */
+void factor_drop_jwt(Factor *f);
+/* Whether its challenges are polled and can be answered. */
+bool factor_is_active(const Factor *f);
+/* Replaces *text, a strdup of value (NULL: none). Returns 0 or -ENOMEM. */
+int text_set(char **text, const char *value);

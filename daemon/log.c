@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* sd_journal_send() would otherwise add this file's own place. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+#include "base/text.h"
+
+#define LOG_LINE_MAX 2048
+
+static int log_max_priority = LOG_INFO;
+static bool log_to_journal = false;
+
+/* JOURNAL_STREAM holds "device:inode" of the stream that systemd connected (systemd.exec(5)); it
+ * may have been redirected since. */
+static bool stderr_is_journal(void) {
+        unsigned long long device, inode;
+        struct stat st;
+
+        const char *stream = getenv("JOURNAL_STREAM");
+        if (!stream || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
+                return false;
+        return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+void log_open(int max_priority) {
+        log_max_priority = max_priority;
+        log_to_journal = stderr_is_journal();
+}
+
+int log_priority_from_string(const char *s) {
+        static const struct {
+                const char *name;
+                int priority;
+        } names[] = {
+                        {"error", LOG_ERR},
+                        {"warning", LOG_WARNING},
+                        {"notice", LOG_NOTICE},
+                        {"info", LOG_INFO},
+                        {"debug", LOG_DEBUG},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (streq(names[i].name, s))
+                        return names[i].priority;
+        return -EINVAL;
+}
+
+void log_write(int priority, const char *file, int line, const char *format, ...) {
+        char text[LOG_LINE_MAX];
+        va_list ap;
+
+        if (priority > log_max_priority)
+                return;
+        va_start(ap, format);
+        vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+
+        if (log_to_journal) {
+                sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority,
+                                "SYSLOG_IDENTIFIER=factord", "CODE_FILE=%s", file, "CODE_LINE=%i",
+                                line, NULL);
+                return;
+        }
+        fprintf(stderr, "factord: %s\n", text);
+}

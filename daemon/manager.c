@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/manager.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "daemon/enrollment.h"
+#include "daemon/exit.h"
+#include "daemon/life.h"
+#include "daemon/log.h"
+#include "daemon/manager-poll.h"
+#include "daemon/provider.h"
+#include "daemon/view.h"
+
+#define TIDY_INTERVAL USEC_PER_MINUTE
+#define CHALLENGE_KEPT (10 * USEC_PER_MINUTE) /* in memory, after its expiry */
+#define TEXT_KEPT (30 * USEC_PER_DAY)         /* provider text in the store */
+
+bool manager_may(const CallPeer *peer, uid_t owner) {
+        return peer->administrator || peer->uid == owner;
+}
+
+Actor manager_actor(const Call *call) {
+        return (Actor){.uid = call_peer(call)->uid, .door = call_door_name(call)};
+}
+
+Account *manager_account(Manager *m, const char *name) {
+        for (size_t i = 0; i < m->config->n_accounts; i++)
+                if (streq(m->accounts[i].config->name, name))
+                        return &m->accounts[i];
+        return NULL;
+}
+
+Factor *manager_visible_factor(Manager *m, Call *call, const char *name_or_sid) {
+        Factor *f = registry_factor(&m->registry, name_or_sid);
+
+        if (f && manager_may(call_peer(call), f->record.owner))
+                return f;
+        (void) call_error(call, IPC_NO_SUCH_FACTOR, view_object_of_string("name", name_or_sid),
+                        "There is no factor %s", name_or_sid);
+        return NULL;
+}
+
+/* How many are held and how many wait for an answer. */
+void manager_notify_status(Manager *m) {
+        unsigned pending = 0;
+
+        for (size_t i = 0; i < m->registry.n_factors; i++)
+                pending += m->registry.factors[i]->n_open;
+        (void) sd_notifyf(false, "STATUS=%zu factors, %u challenges pending", m->registry.n_factors,
+                        pending);
+}
+
+static int manager_audit_factor(Manager *m,
+                const char *event,
+                const Factor *f,
+                const Actor *actor,
+                char **reterr_msg) {
+        AuditRecord a = {
+                        .time = now_realtime(),
+                        .event = event,
+                        .factor = f->record.name,
+                        .door = actor ? actor->door : NULL,
+                        .uid = actor ? (int64_t) actor->uid : -1,
+        };
+
+        return store_audit_append(m->store, &a, reterr_msg);
+}
+
+void manager_tell_factor(Manager *m, const Factor *f, const char *type) {
+        uint64_t sequence;
+
+        if (store_sequence_next(m->store, &sequence, NULL) >= 0)
+                monitor_factor(m->monitor, f, sequence, type);
+        manager_notify_status(m);
+}
+
+/* A factor enrolled elsewhere is shown, not polled: its SIDs mean nothing at this BaseUrl. */
+static bool factor_is_elsewhere(const Manager *m, const Factor *f) {
+        return f->record.base_url && !streq(f->record.base_url, m->config->base_url);
+}
+
+int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **reterr_msg) {
+        _cleanup_(factor_unrefp) Factor *f = NULL;
+        int r;
+
+        r = factor_new(&f, record, reterr_msg);
+        if (r < 0)
+                return r;
+        if (f->record.account)
+                f->account = manager_account(m, f->record.account);
+        if (factor_is_elsewhere(m, f))
+                f->record.status = FACTOR_DETACHED;
+        r = registry_add_factor(&m->registry, f);
+        if (r < 0)
+                return r;
+        if (ret)
+                *ret = f;
+        f = NULL;
+        return 0;
+}
+
+int manager_update_factor(
+                Manager *m, Factor *f, const char *event, const Actor *actor, char **reterr_msg) {
+        int r;
+
+        r = store_begin(m->store, reterr_msg);
+        if (r < 0)
+                return r;
+        r = store_factor_update(m->store, &f->record, reterr_msg);
+        if (r >= 0 && event)
+                r = manager_audit_factor(m, event, f, actor, reterr_msg);
+        if (r >= 0)
+                r = store_commit(m->store, reterr_msg);
+        if (r < 0) {
+                store_rollback(m->store);
+                return r;
+        }
+        if (factor_is_active(f))
+                r = poller_add(m->poller, f);
+        else
+                poller_remove(m->poller, f);
+        manager_tell_factor(m, f, "factor");
+        return r;
+}
+
+int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr_msg) {
+        int r;
+
+        r = store_begin(m->store, reterr_msg);
+        if (r < 0)
+                return r;
+        r = store_factor_remove(m->store, f->record.id, reterr_msg);
+        if (r >= 0)
+                r = manager_audit_factor(m, "removed", f, actor, reterr_msg);
+        if (r >= 0)
+                r = store_commit(m->store, reterr_msg);
+        if (r < 0) {
+                store_rollback(m->store);
+                return r;
+        }
+        poller_remove(m->poller, f);
+        factor_ref(f);
+        registry_remove_factor(&m->registry, f);
+        manager_tell_factor(m, f, "removed");
+        factor_unref(f);
+        return 0;
+}
+
+void manager_revoked(Factor *f, const char *why, void *userdata) {
+        Manager *m = userdata;
+        _cleanup_free_ char *err = NULL;
+        int r;
+
+        if (f->record.status == FACTOR_REVOKED)
+                return;
+        log_warning("The provider refuses factor %s for good: it was deleted or its key replaced; "
+                    "remove it and enrol again",
+                        f->record.name);
+        f->record.status = FACTOR_REVOKED;
+        (void) text_set(&f->record.error, why);
+        r = manager_update_factor(m, f, "revoked", NULL, &err);
+        if (r < 0)
+                log_error("Cannot record that factor %s is revoked: %s", f->record.name,
+                                error_text(err, r));
+}
+
+static Verb manager_policy(const ChallengeView *v, const char **ret_rule, void *userdata) {
+        Manager *m = userdata;
+
+        *ret_rule = "default";
+        return m->config->default_decision == CONFIG_DEFAULT_ASK ? VERB_ASK : VERB_IGNORE;
+}
+
+static void manager_challenge_changed(Challenge *c, void *userdata) {
+        Manager *m = userdata;
+        const ChallengeView *v = &c->view;
+
+        if (life_is_final(v->state))
+                c->factor->n_open--;
+        log_info("Challenge %s of factor %s: %s", v->sid, v->factor,
+                        challenge_state_to_string(v->state));
+        monitor_challenge(m->monitor, c);
+        manager_notify_status(m);
+}
+
+int manager_hold(Manager *m, Challenge *c) {
+        int r = registry_add_challenge(&m->registry, c);
+        if (r >= 0 && !life_is_final(c->view.state))
+                c->factor->n_open++;
+        return r;
+}
+
+static bool challenge_is_done_with(const Challenge *c, void *userdata) {
+        const usec_t *now = userdata;
+
+        return life_is_final(c->view.state) && usec_add(c->view.expires, CHALLENGE_KEPT) < *now;
+}
+
+static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        usec_t now = now_realtime(), server_now = api_now(m->api);
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        registry_drop_challenges(&m->registry, challenge_is_done_with, &server_now);
+        r = store_challenges_prune(m->store, usec_sub(now, TEXT_KEPT),
+                        usec_sub(now, m->config->audit_retain), &why);
+        if (r < 0)
+                log_warning("Cannot drop old challenges from the store: %s; ignoring",
+                                error_text(why, r));
+        (void) sd_event_source_set_time_relative(s, TIDY_INTERVAL);
+        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+static bool gid_in(gid_t gid, const gid_t *groups, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (groups[i] == gid)
+                        return true;
+        return false;
+}
+
+/* uid 0, the daemon's own, and on the system socket the members of Group=. */
+static bool manager_is_administrator(uid_t uid, int fd, void *userdata) {
+        Manager *m = userdata;
+        gid_t groups[NGROUPS_MAX];
+        socklen_t size = sizeof(groups);
+        struct ucred cred;
+        socklen_t cred_size = sizeof(cred);
+
+        if (uid == 0 || uid == geteuid())
+                return true;
+        if (!m->config->system || m->config->gid == (gid_t) -1)
+                return false;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_size) == 0 &&
+                        cred.gid == m->config->gid)
+                return true;
+        return getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0 &&
+               gid_in(m->config->gid, groups, size / sizeof(gid_t));
+}
+
+static int manager_load_factors(Manager *m, char **reterr_msg) {
+        StoreFactor *records = NULL;
+        size_t n = 0, i;
+        int r;
+
+        r = store_factors_load(m->store, &records, &n, reterr_msg);
+        if (r < 0)
+                return r;
+        for (i = 0; i < n && r >= 0; i++)
+                r = manager_add_factor(m, &records[i], NULL, reterr_msg);
+        for (i = 0; i < n; i++)
+                store_factor_done(&records[i]);
+        free(records);
+        return r;
+}
+
+static Factor *manager_factor_by_id(Manager *m, int64_t id) {
+        for (size_t i = 0; i < m->registry.n_factors; i++)
+                if (m->registry.factors[i]->record.id == id)
+                        return m->registry.factors[i];
+        return NULL;
+}
+
+static void manager_restore(Manager *m, const StoreChallenge *row) {
+        _cleanup_(challenge_freep) Challenge *c = NULL;
+        _cleanup_free_ char *why = NULL;
+        Factor *f = manager_factor_by_id(m, row->factor_id);
+        int r;
+
+        if (!f)
+                return;
+        r = challenge_restore(&c, &m->host, f, row, &why);
+        if (r >= 0)
+                r = manager_hold(m, c);
+        if (r < 0)
+                log_warning("Cannot take challenge %s from the store: %s; ignoring", row->sid,
+                                error_text(why, r));
+        else
+                c = NULL;
+}
+
+static int manager_load_challenges(Manager *m, char **reterr_msg) {
+        StoreChallenge *rows = NULL;
+        size_t n = 0;
+        int r;
+
+        r = store_challenges_load(m->store, now_realtime(), &rows, &n, reterr_msg);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                manager_restore(m, &rows[i]);
+                store_challenge_done(&rows[i]);
+        }
+        free(rows);
+        return 0;
+}
+
+static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (asprintf(&path, "%s/store.key", m->config->state_directory) < 0)
+                return -ENOMEM;
+        KeySource key = key_source_file(path);
+        *ret_exit = EXIT_STORE;
+        r = store_open(&m->store, m->config->state_directory, &key, reterr_msg);
+        if (r == -EBUSY)
+                *ret_exit = EXIT_IN_USE;
+        if (r < 0)
+                return r;
+        r = manager_load_factors(m, reterr_msg);
+        if (r < 0)
+                return r;
+        return manager_load_challenges(m, reterr_msg);
+}
+
+static int manager_prepare_api(Manager *m, char **reterr_msg) {
+        const Config *c = m->config;
+        HttpOptions http = {
+                        .base_url = c->base_url,
+                        .certificate_authority = c->certificate_authority,
+                        .proxy = c->proxy,
+                        .user_agent = "factord/" FACTORD_VERSION,
+                        .connect_timeout = c->connect_timeout,
+                        .request_timeout = c->request_timeout,
+                        .max_concurrent = c->max_concurrent_requests,
+        };
+        PollerOptions options = {c->poll_interval, c->poll_idle_interval};
+        int r;
+
+        r = api_new(&m->api, m->event, &http, reterr_msg);
+        if (r < 0)
+                return r;
+        PollerHandler handler = manager_poll_handler(m);
+        return poller_new(&m->poller, m->event, m->api, &options, &handler);
+}
+
+/* The facts that every answer carries. */
+static int manager_gather_facts(Manager *m) {
+        int r = metadata_facts_gather(&m->facts, m->config->metadata);
+        for (size_t i = 0; r >= 0 && i < m->config->n_custom; i++) {
+                r = metadata_facts_add(
+                                &m->facts, m->config->custom[i].key, m->config->custom[i].value);
+                if (r == -EEXIST) {
+                        log_warning("[Device] Custom.%s is a known fact's name already; ignoring",
+                                        m->config->custom[i].key);
+                        r = 0;
+                }
+        }
+        return r;
+}
+
+static int manager_prepare(Manager *m, const ErrorList *warnings) {
+        int r;
+
+        m->accounts = calloc(m->config->n_accounts + 1, sizeof(Account));
+        if (!m->accounts)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->config->n_accounts; i++)
+                m->accounts[i].config = &m->config->accounts[i];
+        for (size_t i = 0; i < warnings->n; i++) {
+                r = error_list_add(&m->problems, "%s", warnings->messages[i]);
+                if (r < 0)
+                        return r;
+        }
+        r = manager_gather_facts(m);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time_relative(m->event, &m->tidy, CLOCK_BOOTTIME, TIDY_INTERVAL,
+                        USEC_PER_SEC, manager_on_tidy, m);
+        if (r < 0)
+                return r;
+        return monitor_new(&m->monitor);
+}
+
+static int manager_listen(Manager *m, int listen_fd, int *ret_exit, char **reterr_msg) {
+        const Config *c = m->config;
+        _cleanup_free_ char *folder = strdup(c->socket);
+        char *slash = folder ? strrchr(folder, '/') : NULL;
+        int r;
+
+        if (!folder || !slash)
+                return -ENOMEM;
+        if (listen_fd < 0 && slash > folder) {
+                *slash = '\0';
+                *ret_exit = EXIT_CONFIGURATION;
+                r = directory_make(folder, c->system ? 0755 : 0700, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        VarlinkServerOptions options = {
+                        .path = c->socket,
+                        .mode = c->system ? 0666 : 0600,
+                        .listen_fd = listen_fd,
+                        .version = FACTORD_VERSION,
+                        .is_administrator = manager_is_administrator,
+                        .dispatch = manager_dispatch,
+                        .userdata = m,
+        };
+        r = varlink_server_new(&m->server, m->event, &options, reterr_msg);
+        *ret_exit = r == -EADDRINUSE ? EXIT_IN_USE : EXIT_FAILURE;
+        return r;
+}
+
+int manager_new(Manager **ret,
+                sd_event *event,
+                const Config *config,
+                int listen_fd,
+                const ErrorList *warnings,
+                int *ret_exit,
+                char **reterr_msg) {
+        _cleanup_(manager_freep) Manager *m = NULL;
+        int r;
+
+        *ret_exit = EXIT_FAILURE;
+        m = calloc(1, sizeof(Manager));
+        if (!m)
+                return -ENOMEM;
+        m->event = sd_event_ref(event);
+        m->config = config;
+        m->started = now_realtime();
+        m->host = (ChallengeHost){
+                        .event = event,
+                        .facts = &m->facts,
+                        .policy = manager_policy,
+                        .changed = manager_challenge_changed,
+                        .revoked = manager_revoked,
+                        .userdata = m,
+        };
+        r = manager_prepare(m, warnings);
+        if (r < 0)
+                return r;
+        *ret_exit = EXIT_CONFIGURATION;
+        r = manager_prepare_api(m, reterr_msg);
+        if (r < 0)
+                return r;
+        m->host.api = m->api;
+        r = manager_open_store(m, ret_exit, reterr_msg);
+        if (r < 0)
+                return r;
+        m->host.store = m->store;
+        r = manager_listen(m, listen_fd, ret_exit, reterr_msg);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+void manager_start(Manager *m) {
+        for (size_t i = 0; i < m->registry.n_challenges; i++)
+                challenge_begin(m->registry.challenges[i]);
+        enrollment_resume(m);
+        for (size_t i = 0; i < m->registry.n_factors; i++) {
+                Factor *f = m->registry.factors[i];
+                if (factor_is_active(f) && poller_add(m->poller, f) < 0)
+                        log_error("Cannot poll factor %s: out of memory", f->record.name);
+        }
+        manager_notify_status(m);
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        /* Who asks goes first, then what answers, then what remembers. */
+        enrollment_cancel_all(m);
+        provider_cancel_all(m);
+        poller_free(m->poller);
+        registry_done(&m->registry);
+        monitor_free(m->monitor);
+        varlink_server_free(m->server);
+        api_free(m->api);
+        store_close(m->store);
+        sd_event_source_disable_unref(m->tidy);
+        for (size_t i = 0; m->accounts && i < m->config->n_accounts; i++)
+                free(m->accounts[i].error);
+        free(m->accounts);
+        metadata_facts_done(&m->facts);
+        error_list_done(&m->problems);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}

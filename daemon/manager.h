@@ -1,0 +1,79 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Manager: owns the stages and is the one place that knows their order. */
+
+#include "daemon/config.h"
+#include "daemon/monitor.h"
+#include "daemon/poller.h"
+#include "daemon/registry.h"
+#include "ipc/server.h"
+
+typedef struct Enrollment Enrollment;
+typedef struct ProviderCall ProviderCall;
+
+typedef struct Manager {
+        sd_event *event;
+        const Config *config;
+        usec_t started;
+        Store *store;
+        Api *api;
+        Poller *poller;
+        Account *accounts; /* one for each of the configuration's */
+        Registry registry;
+        MetadataFacts facts;
+        ChallengeHost host;
+        Monitor *monitor;
+        Enrollment *enrollments;      /* under way */
+        ProviderCall *provider_calls; /* under way */
+        VarlinkServer *server;
+        sd_event_source *tidy;
+        ErrorList problems; /* of the start, for status */
+        usec_t last_poll;
+} Manager;
+
+/* Opens the store, loads what is in it, prepares the transport and listens; nothing is polled
+ * before manager_start(). The configuration is borrowed; its passwords are loaded. *ret_exit is the
+ * exit status that fits a failure (73 socket or store in use, 74 store, 78 configuration, 1 else).
+ * Returns 0 or -errno with a message. */
+int manager_new(Manager **ret,
+                sd_event *event,
+                const Config *config,
+                int listen_fd,
+                const ErrorList *warnings,
+                int *ret_exit,
+                char **reterr_msg);
+/* Goes on with what was under way when the last run ended, and starts polling. */
+void manager_start(Manager *m);
+/* Cancels what is in flight (decisions are durable), closes the doors and the store. Takes NULL. */
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_free);
+
+/* The account of that name, or NULL. */
+Account *manager_account(Manager *m, const char *name);
+/* Whether the caller may see and use what belongs to owner. */
+bool manager_may(const CallPeer *peer, uid_t owner);
+/* The factor of a name or SID if the caller may see it; else answers NoSuchFactor and returns NULL.
+ */
+Factor *manager_visible_factor(Manager *m, Call *call, const char *name_or_sid);
+
+/* Adds a stored factor to those at work: takes the record. Returns 0 or -errno with a message. */
+int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **reterr_msg);
+/* Writes a changed record, with an audit record of the event by actor (NULL: none, nobody); polls
+ * the factor or no longer, and tells the watchers. Returns 0 or -errno with a message: then nothing
+ * is written. */
+int manager_update_factor(
+                Manager *m, Factor *f, const char *event, const Actor *actor, char **reterr_msg);
+/* Tells the watchers of a factor's change ("factor", "removed"). */
+void manager_tell_factor(Manager *m, const Factor *f, const char *type);
+/* Removes a factor from the store and from memory, with an audit record by actor. */
+int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr_msg);
+/* The provider refuses the factor for good: it is marked, and no longer polled. */
+void manager_revoked(Factor *f, const char *why, void *userdata);
+/* Takes a challenge up. Returns 0, -ENOMEM, or -ENOBUFS when too many are held. */
+int manager_hold(Manager *m, Challenge *c);
+/* Who asks, for decisions and the audit trail. */
+Actor manager_actor(const Call *call);
+/* Runs an operation: operations.c. */
+void manager_dispatch(Call *call, void *userdata);
+/* STATUS= for the service manager: numbers only. */
+void manager_notify_status(Manager *m);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/monitor.h"
+
+#include <errno.h>
+
+#include "daemon/view.h"
+
+typedef struct Watcher {
+        Monitor *monitor;
+        struct Watcher *next;
+        Call *call;
+} Watcher;
+
+struct Monitor {
+        Watcher *watchers;
+};
+
+static void watcher_free(Watcher *w) {
+        for (Watcher **i = &w->monitor->watchers; *i; i = &(*i)->next)
+                if (*i == w) {
+                        *i = w->next;
+                        break;
+                }
+        call_on_gone(w->call, NULL, NULL);
+        call_unref(w->call);
+        free(w);
+}
+
+int monitor_new(Monitor **ret) {
+        *ret = calloc(1, sizeof(Monitor));
+        return *ret ? 0 : -ENOMEM;
+}
+
+Monitor *monitor_free(Monitor *m) {
+        if (!m)
+                return NULL;
+        while (m->watchers) {
+                (void) call_error(m->watchers->call, IPC_EVENTS_LOST, NULL, "factord stops");
+                watcher_free(m->watchers);
+        }
+        free(m);
+        return NULL;
+}
+
+static void watcher_gone(Call *call, void *userdata) {
+        watcher_free(userdata);
+}
+
+int monitor_add(Monitor *m, Call *call) {
+        Watcher *w = calloc(1, sizeof(Watcher));
+        if (!w)
+                return -ENOMEM;
+        w->monitor = m;
+        w->call = call_ref(call);
+        w->next = m->watchers;
+        m->watchers = w;
+        call_on_gone(call, watcher_gone, w);
+        return 0;
+}
+
+json_object *monitor_event(uint64_t sequence,
+                usec_t time,
+                const char *type,
+                const char *key,
+                json_object *value) {
+        json_object *event = json_object_new_object();
+
+        view_add_int(event, "sequence", (int64_t) sequence);
+        view_add_time(event, "time", time);
+        view_add_string(event, "type", type);
+        view_add(event, key, json_object_get(value));
+        return view_reply("event", event);
+}
+
+static void monitor_tell(Monitor *m, uid_t owner, json_object *event) {
+        for (Watcher *w = m->watchers, *next; w; w = next) {
+                const CallPeer *peer = call_peer(w->call);
+
+                next = w->next;
+                if (!peer->administrator && peer->uid != owner)
+                        continue;
+                /* One that can't be told any more has gone, or is closed by its door for reading
+                 * too slowly. */
+                if (call_reply_more(w->call, json_object_get(event)) < 0)
+                        watcher_free(w);
+        }
+        json_object_put(event);
+}
+
+void monitor_challenge(Monitor *m, const Challenge *c) {
+        json_object *v;
+
+        if (!m->watchers)
+                return;
+        v = view_challenge(&c->view);
+        monitor_tell(m, c->view.owner,
+                        monitor_event(c->sequence, c->changed, "challenge", "challenge", v));
+        json_object_put(v);
+}
+
+void monitor_factor(Monitor *m, const Factor *f, uint64_t sequence, const char *type) {
+        json_object *v;
+
+        if (!m->watchers)
+                return;
+        v = view_factor(f);
+        monitor_tell(m, f->record.owner,
+                        monitor_event(sequence, now_realtime(), type, "factor", v));
+        json_object_put(v);
+}

@@ -1,0 +1,25 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Monitor: the callers who watch, and what each may see. */
+
+#include "daemon/challenge.h"
+
+typedef struct Monitor Monitor;
+
+int monitor_new(Monitor **ret);
+/* Ends every stream. Takes NULL, returns NULL. */
+Monitor *monitor_free(Monitor *m);
+DEFINE_CLEANUP(Monitor *, monitor_free);
+
+/* Adds a caller, until it leaves. References the call. Returns 0 or -ENOMEM. */
+int monitor_add(Monitor *m, Call *call);
+
+/* One event, as the interface file has it: value (borrowed) is a challenge's or factor's view. */
+json_object *monitor_event(uint64_t sequence,
+                usec_t time,
+                const char *type,
+                const char *key,
+                json_object *value);
+/* Tells those who may see what belongs to owner. */
+void monitor_challenge(Monitor *m, const Challenge *c);
+void monitor_factor(Monitor *m, const Factor *f, uint64_t sequence, const char *type);

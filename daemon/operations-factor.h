@@ -1,0 +1,9 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operations on one factor: its code, its owner, its end. */
+
+#include "daemon/manager.h"
+
+void operation_get_code(Manager *m, Call *call);
+void operation_set_owner(Manager *m, Call *call);
+void operation_remove(Manager *m, Call *call);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operations that need nothing from the provider, and the table of all. */
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "daemon/enroll.h"
+#include "daemon/import.h"
+#include "daemon/life.h"
+#include "daemon/log.h"
+#include "daemon/operations-factor.h"
+#include "daemon/parameters.h"
+#include "daemon/provider.h"
+#include "daemon/view.h"
+
+static json_object *status_accounts(const Manager *m) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < m->config->n_accounts; i++) {
+                const Account *a = &m->accounts[i];
+                json_object *o = view_object_of_string("name", a->config->name);
+                view_add_string(o, "account_sid", a->config->account_sid);
+                view_add_string(o, "user", a->config->user);
+                view_add_string(o, "state", a->refused ? "refused" : a->used ? "ok" : "unused");
+                view_add_string(o, "error", a->error);
+                json_object_array_add(list, o);
+        }
+        return list;
+}
+
+static json_object *status_problems(const Manager *m) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < m->problems.n; i++)
+                json_object_array_add(list, json_object_new_string(m->problems.messages[i]));
+        return list;
+}
+
+static json_object *status_clock(const Manager *m) {
+        const ServerClock *clock = api_clock(m->api);
+        json_object *o = json_object_new_object();
+
+        view_add_int(o, "offset_ms",
+                        server_clock_offset(clock, now_realtime(), now_boottime()) /
+                                        (int64_t) USEC_PER_MSEC);
+        view_add_string(o, "source", clock->heard ? "server" : "local");
+        return o;
+}
+
+/* Counts what the caller may see. */
+static void operation_get_status(Manager *m, Call *call) {
+        const CallPeer *peer = call_peer(call);
+        json_object *o = json_object_new_object();
+        int64_t factors = 0, pending = 0;
+
+        for (size_t i = 0; i < m->registry.n_factors; i++) {
+                const Factor *f = m->registry.factors[i];
+                if (!manager_may(peer, f->record.owner))
+                        continue;
+                factors++;
+                pending += f->n_open;
+        }
+        view_add_string(o, "version", FACTORD_VERSION);
+        view_add_string(o, "mode", m->config->system ? "system" : "user");
+        view_add_time(o, "started", m->started);
+        view_add_string(o, "base_url", m->config->base_url);
+        view_add_string(o, "default",
+                        m->config->default_decision == CONFIG_DEFAULT_ASK ? "ask" : "ignore");
+        view_add_int(o, "factors", factors);
+        view_add_int(o, "pending", pending);
+        view_add_int(o, "sequence", (int64_t) store_sequence(m->store));
+        view_add(o, "accounts", peer->administrator ? status_accounts(m) : json_object_new_array());
+        view_add(o, "clock", status_clock(m));
+        view_add_int(o, "poll_interval_ms", (int64_t) (m->config->poll_interval / USEC_PER_MSEC));
+        view_add_int(o, "idle_interval_ms",
+                        (int64_t) (m->config->poll_idle_interval / USEC_PER_MSEC));
+        view_add_time(o, "last_poll", m->last_poll);
+        view_add(o, "problems", peer->administrator ? status_problems(m) : json_object_new_array());
+        (void) call_reply(call, view_reply("status", o));
+}
+
+/* A list under way: an item a reply with "more", else all in one. */
+typedef struct ListReply {
+        Call *call;
+        const char *key;
+        json_object *all;
+} ListReply;
+
+static void list_begin(ListReply *l, Call *call, const char *key) {
+        *l = (ListReply){.call = call, .key = key, .all = json_object_new_array()};
+}
+
+/* Takes the item. Returns false when the caller has gone. */
+static bool list_item(ListReply *l, json_object *item) {
+        json_object_array_add(l->all, item);
+        if (!call_wants_more(l->call))
+                return true;
+        if (call_reply_more(l->call, view_reply(l->key, TAKE_PTR(l->all))) < 0)
+                return false;
+        l->all = json_object_new_array();
+        return true;
+}
+
+static void list_end(ListReply *l) {
+        (void) call_reply(l->call, view_reply(l->key, l->all));
+}
+
+static void operation_list_factors(Manager *m, Call *call) {
+        static const JsonField fields[] = {{"name", JSON_STRING, 0, JSON_NULLABLE}};
+        _cleanup_free_ char *name = NULL;
+        ListReply list;
+        Factor *only = NULL;
+
+        if (!parameters_read(call, fields, ELEMENTSOF(fields), &name))
+                return;
+        if (name) {
+                only = manager_visible_factor(m, call, name);
+                if (!only)
+                        return;
+        }
+        list_begin(&list, call, "factors");
+        for (size_t i = 0; i < m->registry.n_factors; i++) {
+                const Factor *f = m->registry.factors[i];
+                if ((only && f != only) || !manager_may(call_peer(call), f->record.owner))
+                        continue;
+                if (!list_item(&list, view_factor(f)))
+                        break;
+        }
+        list_end(&list);
+}
+
+typedef struct ListChallengesParameters {
+        char *factor;
+        bool all;
+} ListChallengesParameters;
+
+static void operation_list_challenges(Manager *m, Call *call) {
+        static const JsonField fields[] = {
+                        {"factor", JSON_STRING, offsetof(ListChallengesParameters, factor),
+                                        JSON_NULLABLE},
+                        {"all", JSON_BOOL, offsetof(ListChallengesParameters, all), JSON_NULLABLE},
+        };
+        ListChallengesParameters p = {0};
+        const Factor *only = NULL;
+        ListReply list;
+        bool wanted;
+
+        if (!parameters_read(call, fields, ELEMENTSOF(fields), &p))
+                return;
+        only = p.factor ? manager_visible_factor(m, call, p.factor) : NULL;
+        wanted = only || !p.factor;
+        json_fields_done(fields, ELEMENTSOF(fields), &p);
+        if (!wanted)
+                return;
+        list_begin(&list, call, "challenges");
+        for (size_t i = 0; i < m->registry.n_challenges; i++) {
+                const Challenge *c = m->registry.challenges[i];
+                if ((only && c->factor != only) || !manager_may(call_peer(call), c->view.owner) ||
+                                (!p.all && life_is_final(c->view.state)))
+                        continue;
+                if (!list_item(&list, view_challenge(&c->view)))
+                        break;
+        }
+        list_end(&list);
+}
+
+static bool challenge_visible(const Challenge *c, const void *userdata) {
+        return manager_may(userdata, c->view.owner);
+}
+
+/* The challenge of a SID or of its beginning; NULL when the call is answered. */
+static Challenge *find_challenge(Manager *m, Call *call, const char *sid) {
+        Challenge *c = NULL;
+        int r;
+
+        r = registry_find_challenge(&m->registry, sid, challenge_visible, call_peer(call), &c);
+        switch (r) {
+        case 0:
+                return c;
+        case -EINVAL:
+                (void) call_invalid(call, "sid",
+                                "%s is too short; give at least %i characters of the SID", sid,
+                                SID_PREFIX_MIN);
+                return NULL;
+        case -ENOTUNIQ:
+                (void) call_invalid(call, "sid", "More than one challenge begins with %s", sid);
+                return NULL;
+        }
+        (void) call_error(call, IPC_NO_SUCH_CHALLENGE, view_object_of_string("sid", sid),
+                        "There is no challenge %s", sid);
+        return NULL;
+}
+
+static void operation_get_challenge(Manager *m, Call *call) {
+        static const JsonField fields[] = {{"sid", JSON_STRING, 0, JSON_MANDATORY}};
+        _cleanup_free_ char *sid = NULL;
+        const Challenge *c;
+
+        if (!parameters_read(call, fields, ELEMENTSOF(fields), &sid))
+                return;
+        c = find_challenge(m, call, sid);
+        if (c)
+                (void) call_reply(call, view_reply("challenge", view_challenge(&c->view)));
+}
+
+#define MONITOR_REPLAY_MAX 1000
+
+/* What changed after the cursor, in its present state, oldest change first. */
+static int monitor_replay(Manager *m, Call *call, uint64_t since) {
+        for (;;) {
+                StoreChallenge *rows = NULL;
+                size_t n = 0;
+                int r;
+
+                r = store_challenges_since(m->store, since, MONITOR_REPLAY_MAX, &rows, &n, NULL);
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; i < n; i++) {
+                        const Challenge *c = registry_challenge(&m->registry, rows[i].sid);
+                        since = rows[i].sequence;
+                        if (c && manager_may(call_peer(call), c->view.owner) && r >= 0) {
+                                json_object *v = view_challenge(&c->view);
+                                r = call_reply_more(
+                                                call, monitor_event(since, rows[i].changed,
+                                                                      "challenge", "challenge", v));
+                                json_object_put(v);
+                        }
+                        store_challenge_done(&rows[i]);
+                }
+                free(rows);
+                if (r < 0 || n < MONITOR_REPLAY_MAX)
+                        return r;
+        }
+}
+
+static void operation_monitor(Manager *m, Call *call) {
+        static const JsonField fields[] = {{"since", JSON_INT, 0, JSON_NULLABLE}};
+        int64_t since = -1;
+
+        if (!parameters_read(call, fields, ELEMENTSOF(fields), &since))
+                return;
+        if (since >= 0 && monitor_replay(m, call, (uint64_t) since) < 0)
+                return;
+        if (monitor_add(m->monitor, call) < 0)
+                (void) call_error(call, IPC_STORE_ERROR, NULL, "Out of memory");
+}
+
+typedef struct DecideParameters {
+        char *sid, *digest;
+} DecideParameters;
+
+static void decide(Manager *m, Call *call, Verb verb) {
+        const JsonField fields[] = {
+                        {"sid", JSON_STRING, offsetof(DecideParameters, sid), JSON_MANDATORY},
+                        {"digest", JSON_STRING, offsetof(DecideParameters, digest), JSON_MANDATORY},
+        };
+        size_t n = verb == VERB_IGNORE ? 1 : 2;
+        DecideParameters p = {0};
+        Challenge *c;
+
+        if (!parameters_read(call, fields, n, &p))
+                return;
+        c = find_challenge(m, call, p.sid);
+        if (c && verb != VERB_IGNORE && !streq(p.sid, c->view.sid))
+                (void) call_invalid(call, "sid", "A decision names the whole SID");
+        else if (c) {
+                Actor actor = manager_actor(call);
+                challenge_decide(c, verb, p.digest, &actor, NULL, call);
+        }
+        json_fields_done(fields, n, &p);
+}
+
+static void operation_approve(Manager *m, Call *call) {
+        decide(m, call, VERB_APPROVE);
+}
+
+static void operation_deny(Manager *m, Call *call) {
+        decide(m, call, VERB_DENY);
+}
+
+static void operation_ignore(Manager *m, Call *call) {
+        decide(m, call, VERB_IGNORE);
+}
+
+static void operation_poll(Manager *m, Call *call) {
+        poller_poke(m->poller);
+        (void) call_reply(call, NULL);
+}
+
+void manager_dispatch(Call *call, void *userdata) {
+        static void (*const handlers[_OPERATION_MAX])(Manager * m, Call * call) = {
+                        [OPERATION_GET_STATUS] = operation_get_status,
+                        [OPERATION_LIST_FACTORS] = operation_list_factors,
+                        [OPERATION_LIST_CHALLENGES] = operation_list_challenges,
+                        [OPERATION_GET_CHALLENGE] = operation_get_challenge,
+                        [OPERATION_MONITOR] = operation_monitor,
+                        [OPERATION_GET_CODE] = operation_get_code,
+                        [OPERATION_APPROVE] = operation_approve,
+                        [OPERATION_DENY] = operation_deny,
+                        [OPERATION_IGNORE] = operation_ignore,
+                        [OPERATION_ENROLL_PUSH] = enroll_push,
+                        [OPERATION_ENROLL_TOTP] = enroll_totp,
+                        [OPERATION_IMPORT] = import_accounts,
+                        [OPERATION_SET_OWNER] = operation_set_owner,
+                        [OPERATION_REMOVE] = operation_remove,
+                        [OPERATION_POLL] = operation_poll,
+                        [OPERATION_CHALLENGE_CREATE] = provider_challenge_create,
+                        [OPERATION_CHALLENGE_FETCH] = provider_challenge_fetch,
+                        [OPERATION_CHALLENGE_LIST] = provider_challenge_list,
+                        [OPERATION_CHALLENGE_UPDATE] = provider_challenge_update,
+                        [OPERATION_ACCESS_TOKEN_CREATE] = provider_access_token_create,
+        };
+        _cleanup_(call_unrefp) Call *held = call;
+
+        log_debug("%s asked by uid %u", operations[call_operation(call)].name,
+                        call_peer(call)->uid);
+        handlers[call_operation(call)](userdata, held);
+}

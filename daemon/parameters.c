@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/parameters.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/text.h"
+
+bool parameters_read(Call *call, const JsonField *fields, size_t n_fields, void *target) {
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        r = json_doc_read(call_parameters(call), fields, n_fields, true, target, &why);
+        if (r >= 0)
+                return true;
+        (void) call_invalid(call, "parameters", "%s", error_text(why, r));
+        return false;
+}
+
+static const JsonField target_fields[] = {
+                {"factor", JSON_STRING, offsetof(Target, factor), JSON_NULLABLE},
+                {"account", JSON_STRING, offsetof(Target, account), JSON_NULLABLE},
+                {"service_sid", JSON_STRING, offsetof(Target, service_sid), JSON_NULLABLE},
+                {"identity", JSON_STRING, offsetof(Target, identity), JSON_NULLABLE},
+};
+
+void target_done(Target *t) {
+        json_fields_done(target_fields, ELEMENTSOF(target_fields), t);
+}
+
+static bool target_resolve_factor(Manager *m, Call *call, const Target *t, TargetResolved *ret) {
+        Factor *f = manager_visible_factor(m, call, t->factor);
+
+        if (!f)
+                return false;
+        if (!f->record.sid) {
+                (void) call_invalid(call, "target",
+                                "Factor %s is not one of Verify's: it has no challenges",
+                                f->record.name);
+                return false;
+        }
+        ret->factor = f;
+        ret->entity = (VerifyEntity){f->record.service_sid, f->record.identity};
+        if (t->account)
+                ret->who.account = manager_account(m, t->account);
+        else if (f->account)
+                ret->who.account = f->account;
+        else if (f->push_key)
+                ret->who.device = f;
+        return true;
+}
+
+bool target_read(Manager *m,
+                Call *call,
+                const char *raw,
+                Target *ret,
+                TargetResolved *ret_resolved) {
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        _cleanup_free_ char *why = NULL;
+        TargetResolved resolved = {0};
+        int r;
+
+        r = json_doc_parse(&doc, raw, strlen(raw), &why);
+        if (r >= 0)
+                r = json_doc_read(doc, target_fields, ELEMENTSOF(target_fields), true, ret, &why);
+        if (r < 0) {
+                (void) call_invalid(call, "target", "target: %s", error_text(why, r));
+                return false;
+        }
+        if (ret->factor) {
+                if (!target_resolve_factor(m, call, ret, &resolved))
+                        return false;
+        } else if (!ret->account || !ret->service_sid || !ret->identity) {
+                (void) call_invalid(call, "target",
+                                "Name a factor, or an account, a service and an identity");
+                return false;
+        } else {
+                resolved.who.account = manager_account(m, ret->account);
+                resolved.entity = (VerifyEntity){ret->service_sid, ret->identity};
+        }
+        if (!resolved.who.account && !resolved.who.device) {
+                (void) call_invalid(call, "account",
+                                "There is no [Account %s] in the configuration",
+                                ret->account ? ret->account
+                                             : strempty(resolved.factor->record.account));
+                return false;
+        }
+        *ret_resolved = resolved;
+        return true;
+}

@@ -1,0 +1,29 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading an operation's parameters, with InvalidParameter for what does not fit. */
+
+#include "daemon/manager.h"
+
+/* Reads the call's parameters strictly by the table; on failure the call is answered and false
+ * returned. */
+bool parameters_read(Call *call, const JsonField *fields, size_t n_fields, void *target);
+
+/* Whose challenges, as the interface file's Target has it. */
+typedef struct Target {
+        char *factor, *account, *service_sid, *identity;
+} Target;
+
+/* What a Target means here: who asks, and of whom. The strings are borrowed from the target or the
+ * factor. */
+typedef struct TargetResolved {
+        Factor *factor; /* or NULL */
+        ApiWho who;
+        VerifyEntity entity;
+} TargetResolved;
+
+void target_done(Target *t);
+/* Reads a Target from raw JSON text and resolves it: a factor's own account (or, when it has none,
+ * its device credential), or account, service and identity. On failure the call is answered.
+ * device: prefer the device credential. */
+bool target_read(
+                Manager *m, Call *call, const char *raw, Target *ret, TargetResolved *ret_resolved);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/provider.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "daemon/log.h"
+#include "daemon/provider-call.h"
+#include "daemon/view.h"
+
+/* The provider's object, checked by our reader, passed on whole. */
+static bool provider_pass_challenge(ProviderCall *p, const ApiReply *reply) {
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        _cleanup_free_ char *why = NULL;
+
+        if (reply->outcome != API_OK)
+                provider_failed(p->call, reply);
+        else if (json_doc_parse(&doc, reply->body, reply->len, &why) < 0)
+                (void) call_error(p->call, IPC_API_ERROR, view_api_error(reply->http_status, 0),
+                                "The provider's reply cannot be read: %s", strempty(why));
+        else
+                (void) call_reply(p->call,
+                                view_reply("challenge", json_object_get(json_doc_object(doc))));
+        return false;
+}
+
+typedef struct CreateParameters {
+        char *target, *factor_sid, *expiration_date, *message, *fields, *hidden_details;
+        Secret auth_payload;
+} CreateParameters;
+
+static const JsonField create_fields[] = {
+                {"target", JSON_RAW, offsetof(CreateParameters, target), JSON_MANDATORY},
+                {"factor_sid", JSON_STRING, offsetof(CreateParameters, factor_sid), JSON_NULLABLE},
+                {"expiration_date", JSON_STRING, offsetof(CreateParameters, expiration_date),
+                                JSON_NULLABLE},
+                {"message", JSON_STRING, offsetof(CreateParameters, message), JSON_NULLABLE},
+                {"fields", JSON_RAW, offsetof(CreateParameters, fields), JSON_NULLABLE},
+                {"hidden_details", JSON_STRING, offsetof(CreateParameters, hidden_details),
+                                JSON_NULLABLE},
+                {"auth_payload", JSON_SECRET, offsetof(CreateParameters, auth_payload),
+                                JSON_NULLABLE},
+};
+
+static void create_parameters_done(CreateParameters *p) {
+        json_fields_done(create_fields, ELEMENTSOF(create_fields), p);
+}
+
+typedef struct FieldList {
+        DetailField *items;
+        size_t n;
+} FieldList;
+
+static const JsonField field_fields[] = {
+                {"label", JSON_STRING, offsetof(DetailField, label), JSON_MANDATORY},
+                {"value", JSON_STRING, offsetof(DetailField, value), JSON_MANDATORY},
+};
+
+static void field_list_done(FieldList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                json_fields_done(field_fields, ELEMENTSOF(field_fields), &l->items[i]);
+        free(l->items);
+}
+
+static int field_list_read(const char *raw, FieldList *ret, char **reterr_msg) {
+        _cleanup_free_ JsonSlice *slices = NULL;
+        size_t n = 0;
+        int r;
+
+        r = json_array_split((JsonSlice){raw, strlen(raw)}, &slices, &n);
+        if (r < 0)
+                return error_set(reterr_msg, r, "fields must be a list");
+        ret->items = calloc(n + 1, sizeof(DetailField));
+        if (!ret->items)
+                return -ENOMEM;
+        for (; ret->n < n; ret->n++) {
+                _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+                r = json_doc_parse(&doc, slices[ret->n].data, slices[ret->n].len, reterr_msg);
+                if (r >= 0)
+                        r = json_doc_read(doc, field_fields, ELEMENTSOF(field_fields), true,
+                                        &ret->items[ret->n], reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+void provider_challenge_create(Manager *m, Call *call) {
+        _cleanup_(create_parameters_done) CreateParameters c = {0};
+        _cleanup_(verify_request_done) VerifyRequest request = {0};
+        _cleanup_(provider_call_freep) ProviderCall *p = NULL;
+        _cleanup_(field_list_done) FieldList fields = {0};
+        _cleanup_free_ char *why = NULL;
+        int r = 0;
+
+        p = provider_call_new(m, call);
+        if (!p || !parameters_read(call, create_fields, ELEMENTSOF(create_fields), &c) ||
+                        !provider_target(p, c.target))
+                return;
+        if (p->who.device) {
+                (void) call_invalid(call, "account",
+                                "Factor %s has a device credential alone, and creating a challenge "
+                                "wants an account; name one",
+                                p->factor->record.name);
+                return;
+        }
+        if (c.fields)
+                r = field_list_read(c.fields, &fields, &why);
+        if (r < 0) {
+                (void) call_invalid(call, "fields", "%s", error_text(why, r));
+                return;
+        }
+        VerifyChallengeCreate create = {
+                        .factor_sid = c.factor_sid ? c.factor_sid
+                                                   : (p->factor ? p->factor->record.sid : NULL),
+                        .expiration_date = c.expiration_date,
+                        .message = c.message,
+                        .fields = (const VerifyDetailField *) fields.items,
+                        .n_fields = fields.n,
+                        .hidden_details = c.hidden_details,
+                        .auth_payload = c.auth_payload.data ? &c.auth_payload : NULL,
+        };
+        p->replied = provider_pass_challenge;
+        r = verify_challenge_create(&request, &p->entity, &create, api_now(m->api), &why);
+        provider_send(TAKE_PTR(p), &request, r, why);
+}
+
+typedef struct FetchParameters {
+        char *target, *sid;
+} FetchParameters;
+
+static const JsonField fetch_fields[] = {
+                {"target", JSON_RAW, offsetof(FetchParameters, target), JSON_MANDATORY},
+                {"sid", JSON_STRING, offsetof(FetchParameters, sid), JSON_MANDATORY},
+};
+
+static void fetch_parameters_done(FetchParameters *p) {
+        json_fields_done(fetch_fields, ELEMENTSOF(fetch_fields), p);
+}
+
+void provider_challenge_fetch(Manager *m, Call *call) {
+        _cleanup_(fetch_parameters_done) FetchParameters f = {0};
+        _cleanup_(verify_request_done) VerifyRequest request = {0};
+        _cleanup_(provider_call_freep) ProviderCall *p = NULL;
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        p = provider_call_new(m, call);
+        if (!p || !parameters_read(call, fetch_fields, ELEMENTSOF(fetch_fields), &f) ||
+                        !provider_target(p, f.target))
+                return;
+        p->replied = provider_pass_challenge;
+        r = verify_challenge_fetch(&request, &p->entity, f.sid, &why);
+        provider_send(TAKE_PTR(p), &request, r, why);
+}
+
+typedef struct UpdateParameters {
+        char *target, *sid, *metadata;
+        Secret auth_payload;
+} UpdateParameters;
+
+static const JsonField update_fields[] = {
+                {"target", JSON_RAW, offsetof(UpdateParameters, target), JSON_MANDATORY},
+                {"sid", JSON_STRING, offsetof(UpdateParameters, sid), JSON_MANDATORY},
+                {"auth_payload", JSON_SECRET, offsetof(UpdateParameters, auth_payload),
+                                JSON_NULLABLE},
+                {"metadata", JSON_STRING, offsetof(UpdateParameters, metadata), JSON_NULLABLE},
+};
+
+static void update_parameters_done(UpdateParameters *p) {
+        json_fields_done(update_fields, ELEMENTSOF(update_fields), p);
+}
+
+void provider_challenge_update(Manager *m, Call *call) {
+        _cleanup_(update_parameters_done) UpdateParameters u = {0};
+        _cleanup_(verify_request_done) VerifyRequest request = {0};
+        _cleanup_(provider_call_freep) ProviderCall *p = NULL;
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        p = provider_call_new(m, call);
+        if (!p || !parameters_read(call, update_fields, ELEMENTSOF(update_fields), &u) ||
+                        !provider_target(p, u.target))
+                return;
+        VerifyChallengeUpdate update = {
+                        .challenge_sid = u.sid,
+                        .auth_payload = u.auth_payload.data ? &u.auth_payload : NULL,
+                        .metadata = u.metadata,
+        };
+        p->replied = provider_pass_challenge;
+        r = verify_challenge_update(&request, &p->entity, &update, &why);
+        provider_send(TAKE_PTR(p), &request, r, why);
+}
+
+typedef struct TokenParameters {
+        char *account, *service_sid, *identity, *friendly_name;
+        int64_t ttl;
+} TokenParameters;
+
+static const JsonField token_fields[] = {
+                {"account", JSON_STRING, offsetof(TokenParameters, account), JSON_MANDATORY},
+                {"service_sid", JSON_STRING, offsetof(TokenParameters, service_sid),
+                                JSON_MANDATORY},
+                {"identity", JSON_STRING, offsetof(TokenParameters, identity), JSON_MANDATORY},
+                {"friendly_name", JSON_STRING, offsetof(TokenParameters, friendly_name),
+                                JSON_NULLABLE},
+                {"ttl", JSON_INT, offsetof(TokenParameters, ttl), JSON_NULLABLE},
+};
+
+static void token_parameters_done(TokenParameters *p) {
+        json_fields_done(token_fields, ELEMENTSOF(token_fields), p);
+}
+
+static bool provider_pass_token(ProviderCall *p, const ApiReply *reply) {
+        _cleanup_(verify_access_token_done) VerifyAccessToken token = {0};
+        _cleanup_free_ char *why = NULL;
+        json_object *o;
+
+        if (reply->outcome != API_OK) {
+                provider_failed(p->call, reply);
+                return false;
+        }
+        if (verify_access_token_read(&token, reply->body, reply->len, &why) < 0) {
+                (void) call_error(p->call, IPC_API_ERROR, view_api_error(reply->http_status, 0),
+                                "The provider's reply cannot be read: %s", strempty(why));
+                return false;
+        }
+        o = view_object_of_string("sid", token.sid);
+        view_add_string(o, "token", secret_string(&token.token));
+        view_add_int(o, "ttl", token.ttl);
+        (void) call_reply(p->call, o);
+        return false;
+}
+
+void provider_access_token_create(Manager *m, Call *call) {
+        _cleanup_(token_parameters_done) TokenParameters t = {0};
+        _cleanup_(verify_request_done) VerifyRequest request = {0};
+        _cleanup_(provider_call_freep) ProviderCall *p = NULL;
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        p = provider_call_new(m, call);
+        if (!p || !parameters_read(call, token_fields, ELEMENTSOF(token_fields), &t))
+                return;
+        p->who.account = manager_account(m, t.account);
+        if (!p->who.account) {
+                (void) call_invalid(call, "account",
+                                "There is no [Account %s] in the configuration", t.account);
+                return;
+        }
+        VerifyAccessTokenCreate create = {
+                        .service_sid = t.service_sid,
+                        .identity = t.identity,
+                        .factor_friendly_name = t.friendly_name,
+                        .ttl = t.ttl,
+        };
+        p->replied = provider_pass_token;
+        r = verify_access_token_create(&request, &create, &why);
+        provider_send(TAKE_PTR(p), &request, r, why);
+}
+
+/* 404, and 401 to its own key, mean that it is gone there already. */
+static bool provider_is_gone(const ProviderCall *p, const ApiReply *reply) {
+        return reply->outcome == API_OK ||
+               (reply->outcome == API_REFUSED && reply->http_status == 404) ||
+               (reply->outcome == API_UNAUTHORIZED && p->who.device);
+}
+
+static bool provider_removed(ProviderCall *p, const ApiReply *reply) {
+        Actor actor = manager_actor(p->call);
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        if (!provider_is_gone(p, reply)) {
+                provider_failed(p->call, reply);
+                return false;
+        }
+        r = p->factor->removed ? 0 : manager_drop_factor(p->manager, p->factor, &actor, &why);
+        if (r < 0)
+                (void) call_error(p->call, IPC_STORE_ERROR, NULL, "%s", error_text(why, r));
+        else
+                (void) call_reply(p->call, NULL);
+        return false;
+}
+
+void provider_remove_factor(Manager *m, Call *call, Factor *f) {
+        _cleanup_(verify_request_done) VerifyRequest request = {0};
+        _cleanup_(provider_call_freep) ProviderCall *p = NULL;
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        p = provider_call_new(m, call);
+        if (!p)
+                return;
+        p->factor = factor_ref(f);
+        if (f->push_key)
+                p->who.device = f;
+        else
+                p->who.account = f->account;
+        if (!p->who.device && !p->who.account) {
+                (void) call_invalid(call, "name",
+                                "The configuration has no account for factor %s; use --local to "
+                                "remove it "
+                                "here alone",
+                                f->record.name);
+                return;
+        }
+        p->replied = provider_removed;
+        p->entity = (VerifyEntity){f->record.service_sid, f->record.identity};
+        r = verify_factor_delete(&request, &p->entity, f->record.sid, &why);
+        provider_send(TAKE_PTR(p), &request, r, why);
+}
