@@ -230,7 +230,7 @@ int file_write_atomic(
                 const char *path, const void *data, size_t len, mode_t mode, char **reterr_msg) {
         _cleanup_close_ int folder_fd = -EBADF;
         _cleanup_free_ char *folder = NULL;
-        const char *name;
+        const char *name = NULL;
         uint64_t random;
         char temporary[32];
 

@@ -112,10 +112,14 @@ int otp_hotp(OtpKey *k, uint64_t counter, unsigned digits, char ret[static OTP_C
 }
 
 int otp_step(int64_t unix_time, int64_t t0, uint32_t period, uint64_t *ret) {
+        uint64_t elapsed;
+
         if (unix_time < t0 || period == 0)
                 return -ERANGE;
         /* Unsigned, so that the two ends of the range can be subtracted. */
-        *ret = ((uint64_t) unix_time - (uint64_t) t0) / period;
+        elapsed = (uint64_t) unix_time - (uint64_t) t0;
+        /* A division by 64 bits costs a good part of what a code does besides its HMAC. */
+        *ret = elapsed <= UINT32_MAX ? (uint32_t) elapsed / period : elapsed / period;
         return 0;
 }
 
