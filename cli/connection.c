@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/connection.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/output.h"
+
+#define SYSTEM_SOCKET "/run/factord/factord.sock"
+
+/* The user's own socket. Returns 0 or -ENOMEM. */
+static int user_socket(char **ret) {
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+        int n;
+
+        if (runtime && *runtime == '/')
+                n = asprintf(ret, "%s/factord/factord.sock", runtime);
+        else
+                n = asprintf(ret, "/run/user/%u/factord/factord.sock", (unsigned) getuid());
+        return n < 0 ? -ENOMEM : 0;
+}
+
+static int find_socket(const Arguments *a, char **ret) {
+        if (argument_given(a, OPTION_SOCKET) || argument_given(a, OPTION_SYSTEM)) {
+                *ret = strdup(argument_given(a, OPTION_SOCKET) ? a->values[OPTION_SOCKET]
+                                                               : SYSTEM_SOCKET);
+                return *ret ? 0 : -ENOMEM;
+        }
+        if (user_socket(ret) < 0)
+                return -ENOMEM;
+        if (argument_given(a, OPTION_USER) || access(*ret, F_OK) >= 0)
+                return 0;
+        free(*ret);
+        *ret = strdup(SYSTEM_SOCKET);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int session_init(Session *ret, const Arguments *a) {
+        _cleanup_free_ char *msg = NULL;
+        usec_t timeout;
+
+        *ret = (Session){
+                        .arguments = a,
+                        .json = argument_given(a, OPTION_JSON),
+                        .deadline = USEC_INFINITY,
+        };
+        if (argument_given(a, OPTION_SYSTEM) + argument_given(a, OPTION_USER) +
+                                        argument_given(a, OPTION_SOCKET) >
+                        1)
+                return complain(EXIT_USAGE, "choose one of --system, --user and --socket");
+        if (!argument_given(a, OPTION_TIMEOUT))
+                return 0;
+        if (argument_span(a, OPTION_TIMEOUT, &timeout, &msg) < 0)
+                return complain(EXIT_USAGE, "%s", error_text(msg, -EINVAL));
+        ret->deadline = usec_add(now_boottime(), timeout);
+        return 0;
+}
+
+void session_done(Session *s) {
+        s->client = varlink_client_free(s->client);
+}
+
+json_object *parameters_new(Session *s) {
+        json_object *o = json_object_new_object();
+
+        s->out_of_memory = s->out_of_memory || !o;
+        return o;
+}
+
+void parameters_add(Session *s, json_object *o, const char *key, json_object *value) {
+        if (o && value && json_object_object_add(o, key, value) >= 0)
+                return;
+        json_object_wipe_put(value);
+        s->out_of_memory = true;
+}
+
+void parameters_add_string(Session *s, json_object *o, const char *key, const char *value) {
+        if (value)
+                parameters_add(s, o, key, json_object_new_string(value));
+}
+
+void parameters_add_int(Session *s, json_object *o, const char *key, int64_t value) {
+        parameters_add(s, o, key, json_object_new_int64(value));
+}
+
+void parameters_add_true(Session *s, json_object *o, const char *key) {
+        parameters_add(s, o, key, json_object_new_boolean(true));
+}
+
+void parameters_add_option(Session *s, json_object *o, const char *key, Option option) {
+        parameters_add_string(s, o, key, s->arguments->values[option]);
+}
+
+int parameters_add_integer_option(Session *s, json_object *o, const char *key, Option option) {
+        _cleanup_free_ char *msg = NULL;
+        int64_t value;
+
+        if (!argument_given(s->arguments, option))
+                return 0;
+        if (argument_integer(s->arguments, option, &value, &msg) < 0)
+                return complain(EXIT_USAGE, "%s", error_text(msg, -EINVAL));
+        parameters_add_int(s, o, key, value);
+        return 0;
+}
+
+/* What a failure of the connection itself ends with. */
+static int connection_exit_status(int r) {
+        switch (r) {
+        case -ENOENT:
+        case -ECONNREFUSED:
+        case -ECONNRESET:
+        case -EPERM:
+        case -EACCES:
+        case -ENOTDIR:
+                return EXIT_NO_DAEMON;
+        case -ETIMEDOUT:
+                return EXIT_TIMED_OUT;
+        case -E2BIG:
+        case -ENAMETOOLONG:
+                return EXIT_USAGE;
+        default:
+                return EXIT_FAILURE;
+        }
+}
+
+static int session_connect(Session *s) {
+        _cleanup_free_ char *path = NULL, *msg = NULL;
+        int r;
+
+        if (s->client)
+                return 0;
+        r = find_socket(s->arguments, &path);
+        if (r >= 0)
+                r = varlink_client_connect(&s->client, path, &msg);
+        if (r < 0)
+                return complain(connection_exit_status(r), "%s", error_text(msg, r));
+        return 0;
+}
+
+int session_send(Session *s, const char *operation, json_object *parameters, bool more) {
+        _cleanup_free_ char *msg = NULL;
+        int r;
+
+        r = s->out_of_memory ? complain(EXIT_FAILURE, "out of memory") : session_connect(s);
+        if (r == 0) {
+                r = varlink_client_send(s->client, operation, parameters, more, &msg);
+                if (r < 0)
+                        r = complain(connection_exit_status(r), "%s", error_text(msg, r));
+        }
+        json_object_wipe_put(parameters);
+        return r;
+}
+
+/* Says what an error reply says. Returns the exit status for it. */
+static int report_error(const VarlinkMessage *m) {
+        json_object *o = json_doc_object(m->parameters);
+        const char *message = get_string(o, "message");
+        int64_t http_status = get_int(o, "http_status", 0), code = get_int(o, "code", 0);
+        IpcError e = _IPC_ERROR_MAX;
+
+        if (strncmp(m->error, IPC_INTERFACE ".", STRLEN(IPC_INTERFACE ".")) == 0)
+                e = ipc_error_from_string(m->error + STRLEN(IPC_INTERFACE "."));
+        if (streq(m->error, "org.varlink.service.InvalidParameter"))
+                e = IPC_INVALID_PARAMETER;
+        if (!message)
+                return complain(ipc_error_exit_status(e), "the daemon answered %s", m->error);
+        if (e == IPC_API_ERROR && code > 0)
+                return complain(ipc_error_exit_status(e), "%s (HTTP %lld, code %lld)", message,
+                                (long long) http_status, (long long) code);
+        if (e == IPC_API_ERROR && http_status > 0)
+                return complain(ipc_error_exit_status(e), "%s (HTTP %lld)", message,
+                                (long long) http_status);
+        return complain(ipc_error_exit_status(e), "%s", message);
+}
+
+int session_receive(Session *s, JsonDoc **ret, bool *ret_continues) {
+        _cleanup_(varlink_message_done) VarlinkMessage m = {0};
+        _cleanup_free_ char *msg = NULL;
+        int r;
+
+        r = varlink_client_receive(s->client, s->deadline, &m, &msg);
+        if (r < 0)
+                return complain(connection_exit_status(r), "%s", error_text(msg, r));
+        if (m.error)
+                return report_error(&m);
+        if (ret_continues)
+                *ret_continues = m.continues;
+        *ret = TAKE_PTR(m.parameters);
+        return 0;
+}
+
+int session_call(Session *s, const char *operation, json_object *parameters, JsonDoc **ret) {
+        int r = session_send(s, operation, parameters, false);
+
+        return r == 0 ? session_receive(s, ret, NULL) : r;
+}
+
+/* Takes reply. Returns 0 or an exit status. */
+static int list_add(List *l, JsonDoc *reply, const char *key) {
+        json_object *items = json_doc_value(reply, key);
+        JsonDoc **replies = reallocarray(l->replies, l->n_replies + 1, sizeof(*replies));
+
+        if (!replies) {
+                json_doc_free(reply);
+                return complain(EXIT_FAILURE, "out of memory");
+        }
+        l->replies = replies;
+        l->replies[l->n_replies++] = reply;
+        if (!json_object_is_type(items, json_type_array))
+                return complain(EXIT_FAILURE, "the daemon's answer has no %s", key);
+        for (size_t i = 0; i < json_object_array_length(items); i++) {
+                json_object *item = json_object_array_get_idx(items, i);
+
+                if (!json_object_is_type(item, json_type_object))
+                        return complain(EXIT_FAILURE, "the daemon's %s are malformed", key);
+                if (json_object_array_add(l->items, json_object_get(item)) < 0) {
+                        json_object_put(item);
+                        return complain(EXIT_FAILURE, "out of memory");
+                }
+        }
+        return 0;
+}
+
+int session_list(Session *s,
+                const char *operation,
+                json_object *parameters,
+                const char *key,
+                List *ret) {
+        _cleanup_(list_done) List l = {.items = json_object_new_array()};
+        bool continues = true;
+        int r;
+
+        r = session_send(s, operation, parameters, true);
+        while (r == 0 && continues) {
+                JsonDoc *reply = NULL;
+
+                r = session_receive(s, &reply, &continues);
+                if (r == 0)
+                        r = list_add(&l, reply, key);
+        }
+        if (r != 0)
+                return r;
+        *ret = l;
+        l = (List){0};
+        return 0;
+}
+
+void list_done(List *l) {
+        json_object_put(l->items);
+        for (size_t i = 0; i < l->n_replies; i++)
+                json_doc_free(l->replies[i]);
+        free(l->replies);
+        *l = (List){0};
+}

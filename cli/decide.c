@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/challenge.h"
+#include "cli/output.h"
+
+#define ANSWER_MAX 64
+
+/* Sends the decision on what was seen: this SID with this digest. */
+static int decide(Session *s, const char *operation, const char *sid, const char *digest) {
+        _cleanup_(json_doc_freep) JsonDoc *reply = NULL;
+        json_object *p = parameters_new(s);
+        int r;
+
+        parameters_add_string(s, p, "sid", sid);
+        parameters_add_string(s, p, "digest", digest);
+        r = session_call(s, operation, p, &reply);
+        return r == 0 ? challenge_print_reply(s, reply) : r;
+}
+
+/* Reads a line from the terminal, at most until the deadline. *ret is "" at its end. */
+static int read_answer(Session *s, char ret[static ANSWER_MAX]) {
+        struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+        size_t len = 0;
+
+        for (;;) {
+                struct timespec left = {0};
+                usec_t wait = usec_sub(s->deadline, now_boottime());
+                char c;
+                ssize_t n;
+
+                left.tv_sec = (time_t) (wait / USEC_PER_SEC);
+                left.tv_nsec = (long) (wait % USEC_PER_SEC) * 1000;
+                n = ppoll(&p, 1, s->deadline == USEC_INFINITY ? NULL : &left, NULL);
+                if (n == 0)
+                        return complain(EXIT_TIMED_OUT, "no answer in time: nothing was decided");
+                if (n > 0)
+                        n = read(STDIN_FILENO, &c, 1);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0 || c == '\n')
+                        break;
+                /* A line that is too long is no answer that we know. */
+                ret[len] = c;
+                if (len + 2 < ANSWER_MAX)
+                        len++;
+        }
+        ret[len] = 0;
+        return 0;
+}
+
+/* Shows the challenge and asks; only a whole word decides. */
+static int ask_and_decide(Session *s, json_object *challenge) {
+        char answer[ANSWER_MAX];
+        int r;
+
+        r = challenge_print(stderr, challenge);
+        if (r != 0)
+                return r;
+        fprintf(stderr, "\nType approve or deny; anything else leaves it as it is: ");
+        fflush(stderr);
+        r = read_answer(s, answer);
+        if (r != 0)
+                return r;
+        if (streq(answer, "approve") || streq(answer, "deny"))
+                return decide(s, *answer == 'a' ? "Approve" : "Deny", get_string(challenge, "sid"),
+                                get_string(challenge, "digest"));
+        return complain(EXIT_FAILURE, "nothing was decided");
+}
+
+/* No SID: the one that is pending, or with a digest the one that has it. */
+static int find_pending(List *l, const char *digest, json_object **ret) {
+        size_t n = json_object_array_length(l->items);
+        int r;
+
+        for (size_t i = 0; digest && i < n; i++) {
+                *ret = json_object_array_get_idx(l->items, i);
+                if (streq_ptr(get_string(*ret, "digest"), digest))
+                        return 0;
+        }
+        if (digest)
+                return complain(EXIT_NOT_FOUND, "no pending challenge has this digest");
+        if (n == 0)
+                return complain(EXIT_NOT_FOUND, "nothing is pending");
+        *ret = json_object_array_get_idx(l->items, 0);
+        if (n == 1)
+                return 0;
+        r = challenge_print_table(stderr, l->items);
+        return r != 0 ? r : complain(EXIT_USAGE, "%zu are pending: say which, by its SID", n);
+}
+
+static int decide_pending(Session *s, const char *operation, const char *digest) {
+        _cleanup_(list_done) List l = {0};
+        json_object *challenge = NULL;
+        int r;
+
+        r = challenge_list_pending(s, &l);
+        if (r == 0)
+                r = find_pending(&l, digest, &challenge);
+        if (r != 0)
+                return r;
+        return digest ? decide(s, operation, get_string(challenge, "sid"), digest)
+                      : ask_and_decide(s, challenge);
+}
+
+static int decide_named(
+                Session *s, const char *operation, const char *reference, const char *digest) {
+        _cleanup_(json_doc_freep) JsonDoc *found = NULL;
+        bool whole = sid_valid(reference, "YC");
+        json_object *challenge = NULL;
+        int r;
+
+        if (whole && digest)
+                return decide(s, operation, reference, digest);
+        r = challenge_get(s, reference, &found, &challenge);
+        if (r != 0)
+                return r;
+        if (!whole && !digest)
+                return ask_and_decide(s, challenge);
+        return decide(s, operation, get_string(challenge, "sid"),
+                        digest ? digest : get_string(challenge, "digest"));
+}
+
+static int run_decision(Session *s, const Arguments *a, const char *operation, const char *verb) {
+        const char *reference = a->n_words > 0 ? a->words[0] : NULL;
+        const char *digest = a->values[OPTION_DIGEST];
+
+        if (reference && !challenge_is_reference(reference))
+                return complain(EXIT_USAGE,
+                                "\"%s\" is no challenge's SID, nor 10 or more characters of one",
+                                reference);
+        if (!digest && (!reference || !sid_valid(reference, "YC")) && !isatty(STDIN_FILENO))
+                return complain(EXIT_USAGE,
+                                "%s wants a whole SID or --digest where there is no terminal to "
+                                "ask "
+                                "on",
+                                verb);
+        return reference ? decide_named(s, operation, reference, digest)
+                         : decide_pending(s, operation, digest);
+}
+
+int run_approve(Session *s, const Arguments *a) {
+        return run_decision(s, a, "Approve", "approve");
+}
+
+int run_deny(Session *s, const Arguments *a) {
+        return run_decision(s, a, "Deny", "deny");
+}
