@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The units as shipped, installed by meson, under a real systemd."""
+
+import re
+
+import pytest
+
+from container import Container
+from harness import Sandbox, assert_no_secrets, assert_no_tokens, verify_jws, wait_for
+
+# One machine, one worker.
+pytestmark = pytest.mark.xdist_group("systemd")
+
+DROP_IN = "/etc/factord/factord.conf.d/10-test.conf"
+SOCKET = "/run/factord/factord.sock"
+STORE = "/var/lib/factord/factord.db"
+PASSWORD = "/etc/factord.password"
+USER = "factord-test"  # on no real machine, whose users are there too
+
+
+@pytest.fixture(scope="module")
+def sandbox(build_dir, tmp_path_factory):
+    sandbox = Sandbox(build_dir, tmp_path_factory.mktemp("sandbox"))
+    try:
+        yield sandbox
+    finally:
+        sandbox.stop()
+
+
+def configuration(sandbox, password):
+    return f"""[Daemon]
+Default=ask
+[Api]
+BaseUrl={sandbox.url}
+[Account main]
+AccountSid={sandbox.account_sid}
+{password}
+[Poll]
+Interval=200ms
+IdleInterval=200ms
+"""
+
+
+@pytest.fixture(scope="module")
+def machine(build_dir, sandbox, tmp_path_factory):
+    """A booted machine: the service configured but not started, another user with a user manager."""
+    container = Container(build_dir, tmp_path_factory.mktemp("machine") / "log")
+    try:
+        container.write(DROP_IN, configuration(sandbox, "PasswordCredential=main"))
+        container.write(PASSWORD, sandbox.auth_token + "\n", mode="0600")
+        container.write(
+            "/etc/systemd/system/factord.service.d/test.conf",
+            # A sanitizer's search for leaks needs ptrace(), which the unit rightly forbids.
+            f"[Service]\nLoadCredential=main:{PASSWORD}\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n",
+        )
+        container.run("systemctl", "daemon-reload")
+        container.run("useradd", "--create-home", USER)
+        container.run("loginctl", "enable-linger", USER)
+        container.wait("systemctl", "--user", "is-active", "default.target", user=USER)
+        yield container
+    finally:
+        container.stop()
+
+
+@pytest.fixture
+def service(machine, show_on_failure):
+    """The system service, running."""
+    show_on_failure("journal", lambda: machine.run("journalctl", "-b", "-n200").out)
+    machine.run("systemctl", "reset-failed", "factord.service", check=False)
+    machine.run("systemctl", "start", "factord.service")
+    return machine
+
+
+def enroll(machine, sandbox, name, identity):
+    machine.run(
+        *("factorctl", "--system", "enroll", "push", "--name", name, "--identity", identity),
+        *("--service", sandbox.service_sid, "--account", "main"),
+    )
+    factors = machine.json("factorctl", "--system", "list", "--json")["factors"]
+    return next(f for f in factors if f["name"] == name)
+
+
+def test_units_are_in_order(machine):
+    """With everything installed systemd has nothing at all to say about them."""
+    for user, scope in ((None, "--system"), (USER, "--user")):
+        path = machine.show("factord.service", "FragmentPath", user=user)
+        result = machine.run("systemd-analyze", scope, "verify", "--man=no", path, user=user)
+        assert result.out + result.err == ""
+
+
+def test_unit_becomes_active(service):
+    properties = service.show("factord.service", "ActiveState", "Type", "StatusText", "User")
+    assert properties["ActiveState"] == "active"
+    assert properties["Type"] == "notify"
+    assert properties["User"] == "factord"
+    assert properties["StatusText"]
+
+
+def test_files_and_their_modes(service):
+    assert service.stat("/etc/factord") == "755 root root"
+    assert service.stat("/etc/factord/factord.conf") == "644 root root"
+    assert service.stat("/var/lib/factord") == "700 factord factord"
+    assert service.stat(STORE) == "600 factord factord"
+    assert service.stat("/run/factord") == "755 factord factord"
+    assert service.stat(SOCKET) == "666 factord factord"
+    for path in service.run("find", "/var/lib/factord", "-type", "f").out.split():
+        assert service.stat(path) == "600 factord factord", path
+
+
+def test_process_is_confined(service):
+    pid = service.show("factord.service", "MainPID")
+    status = service.run("cat", f"/proc/{pid}/status").out
+    assert re.search(r"^CapBnd:\s0+$", status, re.M)
+    assert re.search(r"^NoNewPrivs:\s1$", status, re.M)
+    assert re.search(r"^Seccomp:\s2$", status, re.M)
+    assert re.search(r"^Max core file size\s+0\s+0\s", service.run("cat", f"/proc/{pid}/limits").out, re.M)
+    # Nobody else, not even another process of its own user, may look into it.
+    assert service.stat(f"/proc/{pid}/environ").split()[1] == "root"
+    touch = service.run("nsenter", "-t", pid, "-m", "touch", "/usr/factord-was-here", check=False)
+    assert "Read-only file system" in touch.err
+
+
+def test_status(service):
+    assert service.run("factorctl", "--system", "status").out
+    status = service.json("factorctl", "--system", "status", "--json")
+    assert status["schema"] == 1
+
+
+def test_group_administers(service, sandbox):
+    """A stranger sees no factors; in the group one sees and administers them all."""
+    enroll(service, sandbox, "group", "group-0001")
+    names = ["factorctl", "--system", "list", "--json"]
+    assert service.json(*names, user=USER)["factors"] == []
+    denied = service.run("factorctl", "--system", "remove", "group", check=False, user=USER)
+    assert denied.rc in (3, 4), denied
+
+    service.run("usermod", "--append", "--groups", "factord", USER)
+    try:
+        assert "group" in [f["name"] for f in service.json(*names, user=USER)["factors"]]
+        service.run("factorctl", "--system", "remove", "group", user=USER)
+    finally:
+        service.run("gpasswd", "--delete", USER, "factord")
+
+
+def test_restart_keeps_the_store(service, sandbox):
+    """A factor that was enrolled before a restart answers a challenge after it."""
+    factor = enroll(service, sandbox, "kept", "kept-0001")
+    service.run("systemctl", "restart", "factord.service")
+    factors = service.json("factorctl", "--system", "list", "--json")["factors"]
+    assert factor["sid"] in [f["sid"] for f in factors]
+
+    sid = sandbox.create_push_challenge("kept-0001", factor["sid"])["sid"]
+
+    def listed():
+        pending = service.json("factorctl", "--system", "pending", "--json")["challenges"]
+        return sid in [c["sid"] for c in pending]
+
+    wait_for(listed, what="the challenge to be found")
+    service.run("factorctl", "--system", "approve", sid)
+    challenge = sandbox.challenge(sid)
+    assert challenge["status"] == "approved"
+    key = sandbox.factor(factor["sid"])["public_key"]
+    _, payload = verify_jws(key, *sandbox.answers(sid))
+    assert payload["sid"] == sid and payload["status"] == "approved"
+
+
+def wait_restarted(service, old_pid):
+    def restarted():
+        now = service.show("factord.service", "ActiveState", "MainPID")
+        return now["ActiveState"] == "active" and now["MainPID"] not in ("0", old_pid)
+
+    wait_for(restarted, what="systemd to start it again")
+
+
+def test_crash_is_survived(service, sandbox):
+    factor = enroll(service, sandbox, "crash", "crash-0001")
+    before = service.show("factord.service", "MainPID")
+    service.run("systemctl", "kill", "--signal=KILL", "factord.service")
+    wait_restarted(service, before)
+    factors = service.json("factorctl", "--system", "list", "--json")["factors"]
+    assert factor["sid"] in [f["sid"] for f in factors]
+
+
+def test_hang_is_ended(service):
+    """A daemon that does nothing any more is killed by the watchdog and started again."""
+    assert service.show("factord.service", "WatchdogUSec") == "1min"
+    impatient = "/run/systemd/system/factord.service.d/watchdog.conf"
+    service.write(impatient, "[Service]\nWatchdogSec=3s\n")
+    try:
+        service.run("systemctl", "daemon-reload")
+        service.run("systemctl", "restart", "factord.service")
+        before = service.show("factord.service", "MainPID")
+        service.run("systemctl", "kill", "--signal=STOP", "factord.service")
+        wait_restarted(service, before)
+    finally:
+        service.run("rm", impatient)
+        service.run("systemctl", "daemon-reload")
+
+
+def test_bad_configuration_is_final(service):
+    """A bad configuration ends it with 78, names the file and is not tried again."""
+    service.run("systemctl", "stop", "factord.service")
+    service.write("/etc/factord/factord.conf.d/99-bad.conf", "[Daemon]\nNoSuchKey=1\n")
+    try:
+        assert service.run("systemctl", "start", "factord.service", check=False).rc != 0
+        properties = service.show("factord.service", "ActiveState", "ExecMainStatus", "NRestarts")
+        assert properties == {"ActiveState": "failed", "ExecMainStatus": "78", "NRestarts": "0"}
+        said = service.run("journalctl", "-b", "-u", "factord.service").out
+        assert "/etc/factord/factord.conf.d/99-bad.conf:2" in said
+        check = service.run("factord", "--system", "--check", check=False)
+        assert check.rc == 78 and "99-bad.conf:2" in check.out + check.err
+    finally:
+        service.run("rm", "/etc/factord/factord.conf.d/99-bad.conf")
+
+
+def test_stop_is_clean(service, sandbox):
+    service.run("systemctl", "stop", "factord.service")
+    properties = service.show("factord.service", "ActiveState", "Result", "ExecMainStatus")
+    assert properties == {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0"}
+    assert service.run("test", "-e", SOCKET, check=False).rc != 0
+    assert service.run("factorctl", "--system", "status", check=False).rc == 69
+
+    # All that it said went to the journal, once, under its own name, and holds no secret.
+    messages = service.journal("factord.service")
+    assert messages and all(m["SYSLOG_IDENTIFIER"] == "factord" for m in messages)
+    said = "\n".join(str(m["MESSAGE"]) for m in messages)
+    assert_no_secrets(said, [sandbox.auth_token], "the journal")
+    assert_no_tokens(said, "the journal")
+
+
+def test_user_service(service, sandbox):
+    """The same program for one user, beside the system's, with that user's own folders."""
+    home = f"/home/{USER}"
+    password = f"{home}/.config/factord/password"
+    text = configuration(sandbox, f"PasswordFile={password}")
+    service.run("mkdir", "-p", f"{home}/.config/factord", user=USER)
+    service.write(f"{home}/.config/factord/factord.conf", text, owner=USER)
+    service.write(password, sandbox.auth_token + "\n", mode="0600", owner=USER)
+
+    service.run("systemctl", "--user", "start", "factord.service", user=USER)
+    properties = service.show("factord.service", "ActiveState", "StatusText", user=USER)
+    assert properties["ActiveState"] == "active" and properties["StatusText"]
+    runtime = f"/run/user/{service.uid(USER)}/factord"
+    assert service.stat(runtime) == f"700 {USER} {USER}"
+    assert service.stat(f"{runtime}/factord.sock") == f"600 {USER} {USER}"
+    assert service.stat(f"{home}/.local/state/factord") == f"700 {USER} {USER}"
+    assert service.stat(f"{home}/.local/state/factord/factord.db") == f"600 {USER} {USER}"
+
+    # Without an option the user's own daemon is the one that is meant.
+    assert service.json("factorctl", "status", "--json", user=USER)["mode"] == "user"
+    assert service.json("factorctl", "--system", "status", "--json")["mode"] == "system"
+
+    service.run("systemctl", "--user", "stop", "factord.service", user=USER)
+    properties = service.show("factord.service", "Result", "ExecMainStatus", user=USER)
+    assert properties == {"Result": "success", "ExecMainStatus": "0"}
