@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "daemon/backoff.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
 #include "push/payload.h"
@@ -27,36 +28,22 @@ static VerifyEntity answer_entity(const Challenge *c) {
         return (VerifyEntity){c->factor->record.service_sid, c->factor->record.identity};
 }
 
-/* Exponential, half of it at random. The server's own word wins. */
-static usec_t answer_backoff(unsigned n_failures, usec_t retry_after) {
-        usec_t delay = ANSWER_BACKOFF_FIRST;
-        uint32_t random = 0;
-
-        for (unsigned i = 1; i < n_failures && delay < ANSWER_BACKOFF_MAX; i++)
-                delay *= 2;
-        if (delay > ANSWER_BACKOFF_MAX)
-                delay = ANSWER_BACKOFF_MAX;
-        (void) random_bytes(&random, sizeof(random));
-        delay = delay / 2 + delay / 2 * random / UINT32_MAX;
-        return retry_after > delay ? retry_after : delay;
-}
-
 /* Nothing is lost: the decision stays, and the next attempt begins with a fetch. */
 static void answer_later(Challenge *c, const char *reason, usec_t retry_after) {
-        usec_t now = api_now(c->host->api);
         bool unknown = c->view.state == CHALLENGE_SUBMITTED;
         usec_t until = unknown ? usec_add(c->view.expires, ANSWER_INQUIRE_MAX) : c->view.expires;
+        usec_t delay;
 
-        challenge_set_reason(c, reason);
-        if (now >= until) {
+        if (challenge_is_past(c, until)) {
                 challenge_complete(c, CHALLENGE_EXPIRED,
-                                unknown ? "it expired before the provider said what became of the "
-                                          "answer"
+                                unknown ? "it expired before the provider said what became of it"
                                         : reason);
                 return;
         }
-        c->n_failures++;
-        challenge_schedule(c, answer_backoff(c->n_failures, retry_after));
+        challenge_set_reason(c, reason);
+        delay = backoff_delay(
+                        ANSWER_BACKOFF_FIRST, ANSWER_BACKOFF_MAX, ++c->n_failures, retry_after);
+        challenge_schedule_by(c, delay, until);
 }
 
 static void answer_fail(Challenge *c, const ApiReply *reply) {
@@ -75,12 +62,12 @@ static void answer_refused(Challenge *c, const ApiReply *reply) {
                 return;
         case API_UNAUTHORIZED:
                 if (c->view.factor_type != FACTOR_PUSH) {
-                        /* The account's credentials are wrong, not this answer: they may be mended.
-                         */
+                        /* The account's credentials are wrong, not this answer: they may yet
+                         * be mended. */
                         answer_later(c, reply->text, 0);
                         return;
                 }
-                /* The challenge ends first: revoking drops the factor. */
+                /* This one ends first, with the provider's words; revoking ends the others. */
                 answer_fail(c, reply);
                 c->host->revoked(c->factor, reply->text, c->host->userdata);
                 return;
@@ -144,34 +131,24 @@ static int submit_push(Challenge *c,
         return 0;
 }
 
-/* A step's code leaves this machine once. -ECANCELED: it waits for the next step. */
+/* A step's code leaves this machine once, and a challenge gets few. -ECANCELED: it ended, or waits
+ * for the next step. */
 static int submit_totp(Challenge *c, Submission *s) {
-        const StoreFactor *f = &c->factor->record;
-        usec_t period = (usec_t) f->period * USEC_PER_SEC, now = api_now(c->host->api);
-        char code[OTP_CODE_SIZE];
-        _cleanup_free_ char *why = NULL;
-        uint64_t step;
+        usec_t wait;
         int r;
 
-        r = otp_step((int64_t) (now / USEC_PER_SEC), 0, (uint32_t) f->period, &step);
-        if (r < 0)
-                return r;
-        r = store_code_take(c->host->store, f->id, step, now_realtime(), &why);
-        if (r == -EEXIST) {
-                challenge_set_reason(c, "this period's code was used; waiting for the next one");
-                challenge_schedule(c, (step + 1) * period - now);
+        if (c->attempts >= ANSWER_CODES_MAX) {
+                challenge_complete(c, CHALLENGE_FAILED,
+                                "three codes were sent and none was accepted; check the factor's "
+                                "secret and the clocks");
                 return -ECANCELED;
         }
-        if (r < 0) {
-                log_error("Cannot record a code of %s, so it is not sent: %s", f->name,
-                                error_text(why, r));
+        r = factor_take_code(c->factor, c->host->store, api_now(c->host->api), &s->payload, &wait);
+        if (r != -EEXIST)
                 return r;
-        }
-        r = otp_hotp(c->factor->otp_key, step, (unsigned) f->digits, code);
-        if (r >= 0)
-                r = secret_append_string(&s->payload, code);
-        secret_wipe(code, sizeof(code));
-        return r;
+        challenge_set_reason(c, "this period's code was used; waiting for the next one");
+        challenge_schedule(c, wait);
+        return -ECANCELED;
 }
 
 static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdata);
@@ -185,7 +162,8 @@ static int answer_submit(
         ApiWho who = answer_who(c);
         int r;
 
-        r = metadata_build("decision", c->decision.id, c->host->facts, METADATA_MAX, &s.metadata);
+        r = metadata_build(METADATA_DECISION, c->decision.id, c->host->facts, METADATA_MAX,
+                        &s.metadata);
         if (r < 0)
                 return r;
         r = c->view.factor_type == FACTOR_PUSH ? submit_push(c, record, signature_fields, &s)
@@ -198,34 +176,31 @@ static int answer_submit(
                         .metadata = s.metadata,
         };
         r = verify_challenge_update(&request, &entity, &update, &why);
+        /* Counted before it is sent: a code whose outcome stays unknown is one of the few, too. */
+        c->attempts += c->view.factor_type == FACTOR_TOTP;
         if (r >= 0)
                 r = challenge_move(c, CHALLENGE_SUBMITTED, NULL, &why);
         if (r < 0) {
+                c->attempts -= c->view.factor_type == FACTOR_TOTP;
                 log_error("Cannot submit the answer to %s: %s", c->view.sid, error_text(why, r));
                 return r;
         }
         return api_send(c->host->api, &c->call, &request, &who, answer_submitted, c);
 }
 
-/* A wrong code: the provider says 200 and leaves the challenge pending. */
+/* A wrong code: the provider says 200 and leaves the challenge pending (or 403, as it once did). */
 static void answer_wrong_code(Challenge *c) {
-        const StoreFactor *f = &c->factor->record;
-        usec_t period = (usec_t) f->period * USEC_PER_SEC, now = api_now(c->host->api);
         _cleanup_free_ char *why = NULL;
         int r;
 
-        c->attempts++;
-        if (c->attempts >= ANSWER_CODES_MAX) {
-                challenge_complete(c, CHALLENGE_FAILED,
-                                "the provider refused three codes; check the factor's secret and "
-                                "clocks");
-                return;
-        }
         r = challenge_move(c, CHALLENGE_ANSWERING,
                         "the provider refused the code; waiting for the next one", &why);
         if (r < 0)
                 log_error("Cannot record an attempt on %s: %s", c->view.sid, error_text(why, r));
-        challenge_schedule(c, period - now % period);
+        /* The attempt at the next step says when the tries are used up. */
+        challenge_schedule(c, c->attempts >= ANSWER_CODES_MAX
+                                              ? 0
+                                              : factor_step_left(c->factor, api_now(c->host->api)));
 }
 
 static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdata) {
@@ -236,6 +211,11 @@ static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdat
         ProviderStatus wanted;
         int r;
 
+        if (reply->outcome == API_REFUSED && reply->code == VERIFY_CODE_VERIFICATION_FAILED &&
+                        c->view.factor_type == FACTOR_TOTP) {
+                answer_wrong_code(c);
+                return;
+        }
         if (reply->outcome != API_OK) {
                 answer_refused(c, reply);
                 return;
@@ -265,11 +245,8 @@ static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdat
 
 /* The provider's record must be of the challenge that was shown. */
 static bool answer_is_same(const Challenge *c, const VerifyChallenge *record) {
-        const StoreFactor *f = &c->factor->record;
-
         return streq(record->sid, c->view.sid) && streq(record->factor_sid, c->view.factor_sid) &&
-               streq(record->service_sid, f->service_sid) &&
-               strcasecmp(record->identity, f->identity) == 0;
+               factor_is_of(c->factor, record->account_sid, record->service_sid, record->identity);
 }
 
 static void answer_go_on(Challenge *c, VerifyChallenge *record, const char *signature_fields) {
@@ -289,7 +266,9 @@ static void answer_go_on(Challenge *c, VerifyChallenge *record, const char *sign
                 return;
         }
         if (!streq(record->digest, c->decision.digest)) {
-                challenge_stale(c, record);
+                r = challenge_stale(c, record, &why);
+                if (r < 0)
+                        answer_later(c, error_text(why, r), 0);
                 return;
         }
         r = answer_submit(c, record, signature_fields);
@@ -338,6 +317,9 @@ static int answer_fetch(Challenge *c, api_callback_t callback) {
         ApiWho who = answer_who(c);
         int r;
 
+        if (c->factor->detached)
+                return -EXDEV; /* another provider has it: neither credential nor SID is for this
+                                  one */
         if (!who.device && !who.account)
                 return -ENOKEY;
         r = verify_challenge_fetch(&request, &entity, c->view.sid, NULL);
@@ -352,7 +334,9 @@ void answer_attempt(Challenge *c) {
         if (c->call)
                 return;
         r = answer_fetch(c, answer_fetched);
-        if (r == -ENOKEY)
+        if (r == -EXDEV)
+                challenge_set_reason(c, "its factor was enrolled at another BaseUrl");
+        else if (r == -ENOKEY)
                 answer_later(c, "the configuration has no account for its factor", 0);
         else if (r < 0)
                 answer_later(c, strerror(-r), 0);
@@ -362,6 +346,8 @@ static void answer_inquired(ApiCall *call, const ApiReply *reply, void *userdata
         Challenge *c = userdata;
         _cleanup_(api_call_freep) _unused_ ApiCall *done = TAKE_PTR(c->call);
         _cleanup_(verify_challenge_done) VerifyChallenge record = {0};
+        _cleanup_free_ char *why = NULL;
+        int r;
 
         /* It was decided meanwhile: that attempt waited for this request to end. */
         if (c->view.state == CHALLENGE_ANSWERING || c->view.state == CHALLENGE_SUBMITTED) {
@@ -377,8 +363,11 @@ static void answer_inquired(ApiCall *call, const ApiReply *reply, void *userdata
                         verify_challenge_read(&record, reply->body, reply->len, NULL) < 0 ||
                         !answer_is_same(c, &record) || answer_ended(c, &record))
                 return;
-        if (c->view.state == CHALLENGE_ASKING && !streq(record.digest, c->view.digest))
-                challenge_stale(c, &record);
+        if (c->view.state != CHALLENGE_ASKING || streq(record.digest, c->view.digest))
+                return;
+        r = challenge_stale(c, &record, &why);
+        if (r < 0)
+                log_error("Cannot record that %s has changed: %s", c->view.sid, error_text(why, r));
 }
 
 void answer_inquire(Challenge *c) {

@@ -10,6 +10,9 @@
 #include "base/text.h"
 #include "daemon/log.h"
 
+/* A server that asks for more is asked again all the same. */
+#define API_RETRY_AFTER_MAX (10 * USEC_PER_MINUTE)
+
 struct Api {
         HttpClient *http;
         ServerClock clock;
@@ -86,14 +89,16 @@ static int api_call_dispatch(ApiCall *c) {
         return http_send(c->api->http, &c->slot, &c->request, &credential, api_call_done, c);
 }
 
-/* Returns true when the retry is on its way. */
-static bool api_call_retry(ApiCall *c) {
-        if (!c->device || c->retried || c->request.creates)
-                return false;
+/* A 401 to a device may mean that its clock was wrong, once. */
+static bool api_call_may_retry(const ApiCall *c) {
+        return c->device && !c->retried && !c->request.creates;
+}
+
+static int api_call_retry(ApiCall *c) {
         c->retried = true;
         factor_drop_jwt(c->device);
         c->slot = http_slot_free(c->slot);
-        return api_call_dispatch(c) >= 0;
+        return api_call_dispatch(c);
 }
 
 /* Only the date of a server that proved who it is counts, and none that a cache kept (the transport
@@ -167,11 +172,15 @@ static void api_call_done(HttpSlot *slot, const HttpReply *http, void *userdata)
         };
 
         reply.outcome = outcome_of(http, &error);
-        if (api_observe_date(c->api, http, reply.outcome == API_UNAUTHORIZED) && c->device)
+        bool retry = reply.outcome == API_UNAUTHORIZED && api_call_may_retry(c);
+        if (api_observe_date(c->api, http, retry) && c->device)
                 factor_drop_jwt(c->device);
-        if (reply.outcome == API_UNAUTHORIZED && api_call_retry(c)) {
-                verify_error_done(&error);
-                return;
+        if (retry) {
+                if (api_call_retry(c) >= 0) {
+                        verify_error_done(&error);
+                        return;
+                }
+                reply.outcome = API_NOT_SENT; /* one refusal proves nothing */
         }
         reply.code = error.code;
         if (reply.outcome != API_OK)
@@ -179,6 +188,8 @@ static void api_call_done(HttpSlot *slot, const HttpReply *http, void *userdata)
         if (http->retry_after)
                 (void) http_retry_after_parse(
                                 http->retry_after, api_now(c->api), &reply.retry_after);
+        if (reply.retry_after > API_RETRY_AFTER_MAX)
+                reply.retry_after = API_RETRY_AFTER_MAX;
         log_debug("%s: HTTP %i, code %" PRId64,
                         c->request.method == VERIFY_GET    ? "GET"
                         : c->request.method == VERIFY_POST ? "POST"

@@ -16,6 +16,8 @@
 #include "push/payload.h"
 
 #define CHALLENGE_ACCURACY (10 * USEC_PER_MSEC)
+#define CHALLENGE_RECHECK USEC_PER_SEC /* while the clock is not sure */
+#define CHALLENGE_STORE_RETRY (10 * USEC_PER_SEC)
 
 static int detail_fields_copy(const VerifyChallenge *record, ChallengeView *v) {
         if (record->n_fields == 0)
@@ -117,7 +119,10 @@ int challenge_restore(Challenge **ret,
         r = text_set(&c->view.reason, row->reason);
         if (r >= 0 && row->has_decision) {
                 c->decision = row->decision;
-                c->decision.door = c->decision.rule = NULL; /* only the audit trail needs them */
+                c->decision.door = c->decision.rule = NULL;
+                r = text_set(&c->decision.door, row->decision.door);
+                if (r >= 0)
+                        r = text_set(&c->decision.rule, row->decision.rule);
                 c->has_decision = true;
         }
         if (r < 0)
@@ -145,14 +150,31 @@ void challenge_schedule(Challenge *c, usec_t delay) {
         (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
 
-bool challenge_is_expired(const Challenge *c) {
-        return api_now(c->host->api) >= c->view.expires;
+void challenge_schedule_by(Challenge *c, usec_t delay, usec_t by) {
+        usec_t left = usec_add(usec_sub(by, api_now(c->host->api)), CHALLENGE_RECHECK);
+
+        challenge_schedule(c, delay < left ? delay : left);
 }
 
-/* The timer of a challenge that nobody has decided yet is its expiry. */
-static void challenge_schedule_expiry(Challenge *c) {
-        challenge_schedule(c, usec_sub(c->view.expires, api_now(c->host->api)));
+bool challenge_is_past(const Challenge *c, usec_t t) {
+        const ServerClock *clock = api_clock(c->host->api);
+
+        return clock->heard && !clock->has_candidate && api_now(c->host->api) >= t;
 }
+
+bool challenge_is_expired(const Challenge *c) {
+        return challenge_is_past(c, c->view.expires);
+}
+
+/* The timer of a challenge that nobody has decided yet is its expiry. A clock that is not sure yet
+ * makes it due again a little later. */
+static void challenge_schedule_expiry(Challenge *c) {
+        usec_t left = usec_sub(c->view.expires, api_now(c->host->api));
+
+        challenge_schedule(c, left > 0 ? left : CHALLENGE_RECHECK);
+}
+
+static void challenge_put_to_policy(Challenge *c);
 
 static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
         Challenge *c = userdata;
@@ -161,8 +183,10 @@ static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
                 answer_attempt(c);
         else if (challenge_is_expired(c))
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
+        else if (c->view.state == CHALLENGE_DECIDING)
+                challenge_put_to_policy(c); /* the store could not be written the last time */
         else
-                challenge_schedule_expiry(c); /* the server's clock was set back meanwhile */
+                challenge_schedule_expiry(c);
         return 0;
 }
 
@@ -337,29 +361,35 @@ static bool challenge_is_too_long(const Challenge *c) {
         return push_challenge_jws_len(len) > PUSH_PAYLOAD_MAX;
 }
 
-/* discovered or restored → deciding → asking, ignored, answering. */
+/* discovered or restored → deciding → asking, ignored, answering. What can't be recorded is put to
+ * the policy again in a while. */
 static void challenge_put_to_policy(Challenge *c) {
         _cleanup_free_ char *why = NULL;
         const char *rule = NULL;
         int r;
 
+        if (c->view.state == CHALLENGE_DISCOVERED)
+                challenge_set_state(c, CHALLENGE_DECIDING); /* a passing state: not worth a write */
+        if (challenge_is_expired(c)) {
+                challenge_complete(c, CHALLENGE_EXPIRED, NULL);
+                return;
+        }
         if (challenge_is_too_long(c)) {
                 challenge_complete(c, CHALLENGE_FAILED, push_refusal_text(PUSH_TOO_LONG));
                 return;
         }
-        if (c->view.state == CHALLENGE_DISCOVERED)
-                challenge_set_state(c, CHALLENGE_DECIDING); /* a passing state: not worth a write */
+        challenge_schedule(c, CHALLENGE_STORE_RETRY);
         Verb verb = c->host->policy(&c->view, &rule, c->host->userdata);
         if (verb != VERB_ASK) {
                 challenge_decide(c, verb, c->view.digest,
                                 &(Actor){.uid = (uid_t) -1, .door = "policy"}, rule, NULL);
                 return;
         }
-        challenge_schedule_expiry(c);
         r = challenge_move(c, CHALLENGE_ASKING, NULL, &why);
         if (r < 0)
-                log_error("Cannot ask about %s: %s; ignoring it until the store can be written",
-                                c->view.sid, error_text(why, r));
+                log_error("Cannot ask about %s yet: %s", c->view.sid, error_text(why, r));
+        else
+                challenge_schedule_expiry(c);
 }
 
 void challenge_begin(Challenge *c) {
@@ -386,9 +416,8 @@ void challenge_begin(Challenge *c) {
         }
 }
 
-void challenge_stale(Challenge *c, VerifyChallenge *record) {
+int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg) {
         static const char reason[] = "the challenge was changed after it was shown";
-        _cleanup_free_ char *why = NULL;
         int r;
 
         Change change = {
@@ -396,18 +425,18 @@ void challenge_stale(Challenge *c, VerifyChallenge *record) {
                         .reason = reason,
                         .void_reason = c->has_decision ? reason : NULL,
         };
-        r = challenge_change(c, &change, &why);
-        if (r < 0) {
-                challenge_complete(c, CHALLENGE_FAILED, error_text(why, r));
-                return;
-        }
+        r = challenge_change(c, &change, reterr_msg);
+        if (r < 0)
+                return r;
         challenge_waiters_stale(c);
+        c->n_failures = 0;
         r = challenge_adopt(c, record);
         if (r < 0) {
                 challenge_complete(c, CHALLENGE_FAILED, strerror(-r));
-                return;
+                return 0;
         }
         challenge_put_to_policy(c);
+        return 0;
 }
 
 /* Whether a decision can stand now; answers call when not. */
@@ -489,11 +518,14 @@ void challenge_decide(Challenge *c,
         }
         if (call)
                 challenge_wait(c, call);
+        c->n_failures = 0;
         answer_attempt(c);
 }
 
 void challenge_missed(Challenge *c) {
-        /* A request that is under way will tell. */
-        if (!c->call && !life_is_final(c->view.state))
+        /* A request that is under way will tell, and an answer that waits for its next attempt
+         * begins that with a fetch: asking here, too, would get round the provider's Retry-After.
+         */
+        if (!c->call && !c->has_decision && !life_is_final(c->view.state))
                 answer_inquire(c);
 }

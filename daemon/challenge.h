@@ -86,12 +86,17 @@ void challenge_missed(Challenge *c);
 int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **reterr_msg);
 /* The one way out: the final state, its audit record, and an answer to whoever waits. */
 void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason);
-/* What was decided is not what the provider has now: the decision is voided, with an audit record,
- * whoever waits is told Stale, and the new record (taken) is put before the policy. */
-void challenge_stale(Challenge *c, VerifyChallenge *record);
+/* What was decided or asked is not what the provider has now: a decision is voided, with an audit
+ * record, whoever waits is told Stale, and the new record (taken) is put before the policy. Returns
+ * 0, or -errno with a message when that can't be made durable: then nothing has changed. */
+int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg);
 /* Says why it is not done yet, in the view; and to a caller whose time runs out. */
 void challenge_set_reason(Challenge *c, const char *reason);
-/* Runs challenge_due() after delay. */
+/* Sets the next thing to do, after delay; by: but no later than that (server time). */
 void challenge_schedule(Challenge *c, usec_t delay);
-/* Whether the provider's clock is past its expiry. */
+void challenge_schedule_by(Challenge *c, usec_t delay, usec_t by);
+/* Whether the provider's clock, as far as it is known, is past t: a local clock that no server's
+ * Date has confirmed ends nothing. */
+bool challenge_is_past(const Challenge *c, usec_t t);
+/* Whether it has expired. */
 bool challenge_is_expired(const Challenge *c);

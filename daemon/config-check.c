@@ -34,7 +34,8 @@ static int default_path(ConfigLoader *l,
                 const char *rest,
                 const char *key,
                 const char *variable) {
-        if (*target)
+        /* What stands in a named file that could not be read is not missing. */
+        if (*target || (l->source->path && l->files.n == 0))
                 return 0;
         if (!folder || folder[0] != '/')
                 return error_list_add(l->errors,

@@ -244,6 +244,18 @@ void enroll_totp(Manager *m, Call *call) {
                                 p.algorithm);
                 return;
         }
+        if (p.digits < VERIFY_CODE_LENGTH_MIN || p.digits > VERIFY_CODE_LENGTH_MAX) {
+                (void) call_invalid(call, "digits",
+                                "%" PRIi64 " digits; a Verify code has %i to %i", p.digits,
+                                VERIFY_CODE_LENGTH_MIN, VERIFY_CODE_LENGTH_MAX);
+                return;
+        }
+        if (p.period < VERIFY_TIME_STEP_MIN || p.period > VERIFY_TIME_STEP_MAX) {
+                (void) call_invalid(call, "period",
+                                "A period of %" PRIi64 " seconds; Verify takes %i to %i", p.period,
+                                VERIFY_TIME_STEP_MIN, VERIFY_TIME_STEP_MAX);
+                return;
+        }
         record.digits = p.digits;
         record.period = p.period;
         r = text_set(&record.algorithm, otp_algorithm_to_string((OtpAlgorithm) algorithm));

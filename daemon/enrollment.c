@@ -9,13 +9,15 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "daemon/backoff.h"
 #include "daemon/log.h"
 #include "daemon/view.h"
 #include "push/payload.h"
 
 #define ENROLL_RETRY_FIRST (500 * USEC_PER_MSEC)
 #define ENROLL_RETRY_MAX (30 * USEC_PER_SEC)
-#define ENROLL_CODES_MAX 3 /* TOTP codes for one verification */
+#define ENROLL_CODES_MAX 3    /* TOTP codes for one verification */
+#define ENROLL_PAGES_MAX 1000 /* of a list that is searched */
 
 /* One enrolment under way. The store holds the factor, and with it how far this has come, before
  * anything is sent: a restart goes on from there. */
@@ -30,6 +32,7 @@ struct Enrollment {
         sd_event_source *timeout;
         unsigned n_failures;
         unsigned n_codes;
+        unsigned n_pages;
         char *failure; /* why it is being rolled back */
         int http_status;
         int64_t code;
@@ -160,16 +163,19 @@ static void enrollment_roll_back(Enrollment *e) {
 }
 
 static void enrollment_verify(Enrollment *e);
+static void enrollment_fetch(Enrollment *e);
 static void enrollment_look_up(Enrollment *e, const VerifyList *page);
 
 static int enrollment_retry_due(sd_event_source *s, uint64_t usec, void *userdata) {
         Enrollment *e = userdata;
 
         e->retry = sd_event_source_disable_unref(e->retry);
-        if (e->factor->record.status == FACTOR_ENROLLING)
-                enrollment_look_up(e, &(VerifyList){.page = -1});
-        else
-                enrollment_verify(e);
+        if (e->factor->record.status != FACTOR_ENROLLING) {
+                enrollment_fetch(e);
+                return 0;
+        }
+        e->n_pages = 0;
+        enrollment_look_up(e, &(VerifyList){.page = -1});
         return 0;
 }
 
@@ -182,12 +188,8 @@ static void enrollment_retry(Enrollment *e, usec_t delay) {
 }
 
 static void enrollment_later(Enrollment *e, const ApiReply *reply) {
-        usec_t delay = ENROLL_RETRY_FIRST;
-
-        for (unsigned i = 0; i < e->n_failures && delay < ENROLL_RETRY_MAX; i++)
-                delay *= 2;
-        e->n_failures++;
-        enrollment_retry(e, reply->retry_after > delay ? reply->retry_after : delay);
+        enrollment_retry(e, backoff_delay(ENROLL_RETRY_FIRST, ENROLL_RETRY_MAX, ++e->n_failures,
+                                            reply->retry_after));
 }
 
 static void enrollment_succeed(Enrollment *e) {
@@ -199,7 +201,7 @@ static void enrollment_succeed(Enrollment *e) {
         r = manager_update_factor(
                         e->manager, f, "enrolled", e->actor.door ? &e->actor : NULL, &why);
         if (r < 0) {
-                /* The next start verifies again, which does no harm. */
+                /* The next start asks the provider how it stands. */
                 f->record.status = FACTOR_UNVERIFIED;
                 log_error("Cannot record that factor %s is verified: %s", f->record.name,
                                 error_text(why, r));
@@ -213,64 +215,62 @@ static void enrollment_succeed(Enrollment *e) {
         enrollment_free(e);
 }
 
-static bool api_may_be_later(const ApiReply *reply) {
+/* Nothing definite: the network, the provider's state, an account whose credentials may be mended.
+ */
+static bool enrollment_is_open(const ApiReply *reply, const ApiWho *who) {
         return reply->outcome == API_TRANSIENT || reply->outcome == API_NOT_SENT ||
-               reply->outcome == API_UNKNOWN;
+               reply->outcome == API_UNKNOWN ||
+               (reply->outcome == API_UNAUTHORIZED && who->account);
+}
+
+/* A wrong code: the next step's may be right. */
+static void enrollment_wrong_code(Enrollment *e, const ApiReply *reply) {
+        if (e->n_codes < ENROLL_CODES_MAX) {
+                enrollment_retry(e, factor_step_left(e->factor, api_now(e->manager->api)));
+                return;
+        }
+        enrollment_fail(e, reply, "the provider refused three codes; check the clocks");
+        enrollment_roll_back(e);
 }
 
 static void enrollment_verified(ApiCall *request, const ApiReply *reply, void *userdata) {
         Enrollment *e = userdata;
         _cleanup_(api_call_freep) _unused_ ApiCall *done = TAKE_PTR(e->request);
         _cleanup_(verify_factor_done) VerifyFactor factor = {0};
-        _cleanup_free_ char *why = NULL;
-        usec_t period = (usec_t) e->factor->record.period * USEC_PER_SEC;
-        int r;
+        bool totp = e->factor->record.type == FACTOR_TOTP;
+        ApiWho who = enrollment_who(e);
+        int r = 0;
 
-        if (api_may_be_later(reply)) {
-                enrollment_later(e, reply);
-                return;
-        }
-        if (reply->outcome != API_OK) {
-                enrollment_fail(e, reply, reply->text);
-                enrollment_roll_back(e);
-                return;
-        }
-        r = verify_factor_read(&factor, reply->body, reply->len, &why);
-        if (r >= 0 && factor.verified) {
+        if (reply->outcome == API_OK)
+                r = verify_factor_read(&factor, reply->body, reply->len, NULL);
+        if (enrollment_is_open(reply, &who) || r < 0)
+                enrollment_later(e, reply); /* it may have been applied: a fetch tells */
+        else if (reply->outcome == API_OK && factor.verified)
                 enrollment_succeed(e);
-                return;
-        }
-        if (r < 0 || e->factor->push_key || e->n_codes >= ENROLL_CODES_MAX) {
+        else if (totp && (reply->outcome == API_OK ||
+                                         reply->code == VERIFY_CODE_FACTOR_VERIFICATION_FAILED))
+                enrollment_wrong_code(e, reply);
+        else {
                 enrollment_fail(e, reply,
-                                r < 0 ? error_text(why, r)
-                                      : "the provider did not accept the proof");
+                                reply->outcome == API_OK ? "the provider did not accept the proof"
+                                                         : reply->text);
                 enrollment_roll_back(e);
-                return;
         }
-        /* A wrong code is answered with 200; the next step's may be right. */
-        enrollment_retry(e, period - api_now(e->manager->api) % period);
 }
 
-/* A step's code is sent once, like any other. -EAGAIN: the next step's is due later. */
-static int enrollment_code(Enrollment *e, Secret *ret) {
-        StoreFactor *f = &e->factor->record;
-        usec_t now = api_now(e->manager->api), period = (usec_t) f->period * USEC_PER_SEC;
-        char code[OTP_CODE_SIZE];
-        uint64_t step = now / period;
+static int enrollment_payload(Enrollment *e, Secret *ret) {
+        usec_t wait;
         int r;
 
-        r = store_code_take(e->manager->store, f->id, step, now_realtime(), NULL);
-        if (r == -EEXIST) {
-                enrollment_retry(e, period - now % period);
-                return -EAGAIN;
-        }
-        if (r < 0)
-                return r;
-        e->n_codes++;
-        r = otp_hotp(e->factor->otp_key, step, (unsigned) f->digits, code);
-        if (r >= 0)
-                r = secret_append_string(ret, code);
-        secret_wipe(code, sizeof(code));
+        if (e->factor->push_key)
+                return push_factor_payload(e->factor->push_key, e->factor->record.sid, ret);
+        if (!e->factor->otp_key)
+                return -ENOKEY;
+        r = factor_take_code(e->factor, e->manager->store, api_now(e->manager->api), ret, &wait);
+        if (r == -EEXIST)
+                enrollment_retry(e, wait);
+        else if (r >= 0)
+                e->n_codes++;
         return r;
 }
 
@@ -281,11 +281,8 @@ static void enrollment_verify(Enrollment *e) {
         ApiWho who = enrollment_who(e);
         int r;
 
-        if (e->factor->push_key)
-                r = push_factor_payload(e->factor->push_key, e->factor->record.sid, &payload);
-        else
-                r = enrollment_code(e, &payload);
-        if (r == -EAGAIN)
+        r = enrollment_payload(e, &payload);
+        if (r == -EEXIST)
                 return;
         VerifyFactorUpdate update = {
                         .factor_sid = e->factor->record.sid,
@@ -302,6 +299,46 @@ static void enrollment_verify(Enrollment *e) {
         }
 }
 
+static void enrollment_fetched(ApiCall *request, const ApiReply *reply, void *userdata) {
+        Enrollment *e = userdata;
+        _cleanup_(api_call_freep) _unused_ ApiCall *done = TAKE_PTR(e->request);
+        _cleanup_(verify_factor_done) VerifyFactor factor = {0};
+        ApiWho who = enrollment_who(e);
+        int r = 0;
+
+        if (reply->outcome == API_OK)
+                r = verify_factor_read(&factor, reply->body, reply->len, NULL);
+        if (enrollment_is_open(reply, &who) || r < 0)
+                enrollment_later(e, reply);
+        else if (reply->outcome != API_OK) {
+                enrollment_fail(e, reply, reply->text);
+                enrollment_roll_back(e);
+        } else if (factor.verified)
+                enrollment_succeed(e);
+        else
+                enrollment_verify(e);
+}
+
+/* How it stands at the provider, before a proof is sent again: after a restart, or when the last
+ * one's outcome is unknown. */
+static void enrollment_fetch(Enrollment *e) {
+        _cleanup_(verify_request_done) VerifyRequest request = {0};
+        VerifyEntity entity = enrollment_entity(e);
+        ApiWho who = enrollment_who(e);
+        int r = -ENOKEY;
+
+        if (who.account || e->factor->push_key)
+                r = verify_factor_fetch(&request, &entity, e->factor->record.sid, NULL);
+        if (r >= 0)
+                r = api_send(e->manager->api, &e->request, &request, &who, enrollment_fetched, e);
+        if (r < 0) {
+                /* The configuration may have the account again at the next start. */
+                log_error("Cannot go on with enrolling %s: %s", e->factor->record.name,
+                                strerror(-r));
+                enrollment_free(e);
+        }
+}
+
 /* The provider has the factor: keep its SIDs, then prove the key. Frees e on failure. */
 static void enrollment_created(Enrollment *e, const VerifyFactor *v) {
         Factor *f = e->factor;
@@ -313,9 +350,17 @@ static void enrollment_created(Enrollment *e, const VerifyFactor *v) {
                 r = text_set(&f->record.account_sid, v->account_sid);
         if (r >= 0)
                 r = text_set(&f->record.credential_sid, v->credential_sid);
+        f->record.status = FACTOR_UNVERIFIED;
+        if (r >= 0 && f->removed)
+                r = error_set(&why, -ECANCELED, "the factor was removed meanwhile");
         if (r >= 0)
                 r = registry_index_factor(&e->manager->registry, f);
-        f->record.status = FACTOR_UNVERIFIED;
+        if (r == -EEXIST) {
+                /* Another factor of ours has that SID: it must not be deleted in this one's place.
+                 */
+                (void) text_set(&f->record.sid, NULL);
+                (void) error_set(&why, r, "the provider's reply names the SID of another factor");
+        }
         if (r >= 0)
                 r = manager_update_factor(e->manager, f, NULL, NULL, &why);
         if (r < 0) {
@@ -345,19 +390,14 @@ static void enrollment_listed(ApiCall *request, const ApiReply *reply, void *use
         Enrollment *e = userdata;
         _cleanup_(api_call_freep) _unused_ ApiCall *done = TAKE_PTR(e->request);
         _cleanup_(verify_factor_list_done) VerifyFactorList list = {0};
-        _cleanup_free_ char *why = NULL;
+        ApiWho who = {.account = e->factor->account};
         const char *problem;
-        int r;
+        int r = 0;
 
-        if (api_may_be_later(reply)) {
+        if (reply->outcome == API_OK)
+                r = verify_factor_list_read(&list, reply->body, reply->len, NULL);
+        if (enrollment_is_open(reply, &who) || r < 0) {
                 enrollment_later(e, reply);
-                return;
-        }
-        r = reply->outcome == API_OK ? verify_factor_list_read(&list, reply->body, reply->len, &why)
-                                     : 0;
-        if (reply->outcome != API_OK || r < 0) {
-                enrollment_fail(e, reply, r < 0 ? error_text(why, r) : reply->text);
-                enrollment_drop(e);
                 return;
         }
         for (size_t i = 0; i < list.n_items; i++) {
@@ -368,13 +408,15 @@ static void enrollment_listed(ApiCall *request, const ApiReply *reply, void *use
                         return;
                 }
         }
-        if (list.page_token) {
+        if (list.page_token && ++e->n_pages < ENROLL_PAGES_MAX) {
                 enrollment_look_up(e, &(VerifyList){.page = list.next_page,
                                                       .page_token = list.page_token});
                 return;
         }
-        enrollment_fail(e, NULL,
-                        "the reply to its creation was lost, and the provider does not have it");
+        enrollment_fail(e, reply->outcome == API_OK ? NULL : reply,
+                        reply->outcome == API_OK ? "the reply to its creation was lost, and the "
+                                                   "provider does not have it"
+                                                 : reply->text);
         enrollment_drop(e);
 }
 
@@ -437,7 +479,7 @@ void enrollment_resume(Manager *m) {
                 Factor *f = m->registry.factors[i];
                 Enrollment *e;
 
-                if (f->record.status != FACTOR_ENROLLING && f->record.status != FACTOR_UNVERIFIED)
+                if (factor_status(f) != FACTOR_ENROLLING && factor_status(f) != FACTOR_UNVERIFIED)
                         continue;
                 e = enrollment_new(m, f, NULL);
                 if (e)

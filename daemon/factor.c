@@ -22,24 +22,24 @@ int text_set(char **text, const char *value) {
         return 0;
 }
 
-static int factor_prepare_key(Factor *f, char **reterr_msg) {
+/* Returns 0 also when the key can't be used: the record then says so. */
+static int factor_prepare_key(Factor *f) {
+        const StoreFactor *s = &f->record;
         int r;
 
-        if (f->record.type == FACTOR_PUSH)
-                r = push_key_from_pkcs8(&f->push_key, &f->record.secret);
+        if (s->type == FACTOR_PUSH)
+                r = push_key_from_pkcs8(&f->push_key, &s->secret);
+        else if (s->type == FACTOR_TOTP && s->period <= 0)
+                r = -EINVAL;
         else {
-                r = otp_algorithm_from_string(strempty(f->record.algorithm));
+                r = otp_algorithm_from_string(strempty(s->algorithm));
                 if (r >= 0)
-                        r = otp_key_new(&f->otp_key, (OtpAlgorithm) r, &f->record.secret);
+                        r = otp_key_new(&f->otp_key, (OtpAlgorithm) r, &s->secret);
         }
-        if (r == -ENOMEM)
+        if (r >= 0 || r == -ENOMEM)
                 return r;
-        if (r < 0)
-                return error_set(reterr_msg, -EBADMSG,
-                                "The stored key of factor %s cannot be used; remove and enrol it "
-                                "again",
-                                f->record.name);
-        return 0;
+        return text_set(&f->record.error,
+                        "its stored key cannot be used; remove it and enrol again");
 }
 
 /* Of the public key, or of the random seed: it travels in the enrolment's Metadata, so that a
@@ -51,6 +51,8 @@ static int factor_prepare_fingerprint(Factor *f) {
         uint8_t hash[SHA256_SIZE];
         int r;
 
+        if (!f->push_key && !f->otp_key)
+                return 0;
         if (f->push_key) {
                 r = push_key_public(f->push_key, &public_key);
                 if (r < 0)
@@ -69,7 +71,7 @@ static int factor_prepare_fingerprint(Factor *f) {
         return r;
 }
 
-int factor_new(Factor **ret, StoreFactor *record, char **reterr_msg) {
+int factor_new(Factor **ret, StoreFactor *record) {
         _cleanup_(factor_unrefp) Factor *f = NULL;
         int r;
 
@@ -80,7 +82,7 @@ int factor_new(Factor **ret, StoreFactor *record, char **reterr_msg) {
         f->record = *record;
         *record = (StoreFactor){0};
 
-        r = factor_prepare_key(f, reterr_msg);
+        r = factor_prepare_key(f);
         if (r < 0)
                 return r;
         r = factor_prepare_fingerprint(f);
@@ -131,8 +133,48 @@ void factor_drop_jwt(Factor *f) {
         secret_done(&f->jwt);
 }
 
+FactorStatus factor_status(const Factor *f) {
+        return f->detached ? FACTOR_DETACHED : f->record.status;
+}
+
 bool factor_is_active(const Factor *f) {
-        if (f->removed || f->record.status != FACTOR_VERIFIED)
+        if (f->removed || factor_status(f) != FACTOR_VERIFIED)
                 return false;
-        return f->record.type == FACTOR_PUSH || f->account;
+        return f->push_key || (f->otp_key && f->account);
+}
+
+bool factor_is_of(const Factor *f,
+                const char *account_sid,
+                const char *service_sid,
+                const char *identity) {
+        const StoreFactor *s = &f->record;
+
+        return (!account_sid || streq_ptr(account_sid, s->account_sid)) &&
+               streq_ptr(service_sid, s->service_sid) && s->identity &&
+               strcasecmp(identity, s->identity) == 0;
+}
+
+usec_t factor_step_left(const Factor *f, usec_t now) {
+        usec_t period = (usec_t) f->record.period * USEC_PER_SEC;
+
+        return period - now % period;
+}
+
+int factor_take_code(Factor *f, Store *store, usec_t now, Secret *ret, usec_t *ret_wait) {
+        char code[OTP_CODE_SIZE];
+        uint64_t step;
+        int r;
+
+        r = otp_step((int64_t) (now / USEC_PER_SEC), 0, (uint32_t) f->record.period, &step);
+        if (r >= 0)
+                r = store_code_take(store, f->record.id, step, now_realtime(), NULL);
+        if (r == -EEXIST)
+                *ret_wait = factor_step_left(f, now);
+        if (r < 0)
+                return r;
+        r = otp_hotp(f->otp_key, step, (unsigned) f->record.digits, code);
+        if (r >= 0)
+                r = secret_append_string(ret, code);
+        secret_wipe(code, sizeof(code));
+        return r;
 }

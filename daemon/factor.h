@@ -24,18 +24,20 @@ typedef struct Factor {
         char fingerprint[FINGERPRINT_SIZE]; /* names the key without telling it */
         PushKey *push_key;                  /* push */
         OtpKey *otp_key;                    /* totp, hotp */
-        Account *account; /* borrowed; NULL when the configuration has no such account */
-        bool removed;     /* no longer in the store: what is under way must not use it */
-        unsigned n_open;  /* its challenges that are not final */
-        usec_t last_poll; /* wall time; 0: never */
-        char *poll_error; /* of the last poll, or NULL */
+        Account *account;  /* borrowed; NULL when the configuration has no such account */
+        bool removed;      /* no longer in the store: what is under way must not use it */
+        bool detached;     /* enrolled at another BaseUrl: shown, not used */
+        unsigned n_open;   /* its challenges that are not final */
+        uint64_t sequence; /* of its last change */
+        usec_t last_poll;  /* wall time; 0: never */
+        char *poll_error;  /* of the last poll, or NULL */
         Secret jwt;
         usec_t jwt_made; /* server time */
 } Factor;
 
-/* Takes the record (zeroed) and prepares its key. Returns 0, -EBADMSG with a message when the key
- * can't be used, -ENOMEM. */
-int factor_new(Factor **ret, StoreFactor *record, char **reterr_msg);
+/* Takes the record (zeroed) and prepares its key. One whose key can't be used is made all the same,
+ * with the reason in record.error, so that it can be seen and removed. Returns 0 or -ENOMEM. */
+int factor_new(Factor **ret, StoreFactor *record);
 Factor *factor_ref(Factor *f);
 /* Takes NULL, returns NULL. */
 Factor *factor_unref(Factor *f);
@@ -48,5 +50,20 @@ int factor_jwt(Factor *f, usec_t now, const Secret **ret);
 void factor_drop_jwt(Factor *f);
 /* Whether its challenges are polled and can be answered. */
 bool factor_is_active(const Factor *f);
+/* What it is now: its record's status, or detached. */
+FactorStatus factor_status(const Factor *f);
+/* Whether what the provider names is this factor's own account (NULL: not named), service and
+ * identity. */
+bool factor_is_of(const Factor *f,
+                const char *account_sid,
+                const char *service_sid,
+                const char *identity);
+
+/* Takes the code of the step at now (server time) to send it: appended to ret, and noted in the
+ * store that it left. -EEXIST: it left before, and *ret_wait is the time to the next step; or
+ * -errno. TOTP only. */
+int factor_take_code(Factor *f, Store *store, usec_t now, Secret *ret, usec_t *ret_wait);
+/* How long the step at now still lasts. TOTP only. */
+usec_t factor_step_left(const Factor *f, usec_t now);
 /* Replaces *text, a strdup of value (NULL: none). Returns 0 or -ENOMEM. */
 int text_set(char **text, const char *value);

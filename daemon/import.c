@@ -212,8 +212,7 @@ static void import_finish(Manager *m, Call *call, StoreFactor *records, size_t n
                 r = manager_add_factor(m, &records[i], &f, &why);
                 if (r < 0)
                         break;
-                if (factor_is_active(f))
-                        r = poller_add(m->poller, f);
+                manager_poll_factor(m, f);
                 manager_tell_factor(m, f, "factor");
                 json_object_array_add(list, view_factor(f));
         }
@@ -249,6 +248,10 @@ static bool import_linked(ProviderCall *p, const ApiReply *reply) {
         if (r < 0)
                 (void) call_error(p->call, IPC_API_ERROR, view_api_error(reply->http_status, 0),
                                 "The provider's reply cannot be read: %s", error_text(why, r));
+        else if (!streq(v.sid, p->record.sid) || !streq(v.service_sid, p->record.service_sid) ||
+                        strcasecmp(v.identity, p->record.identity) != 0)
+                (void) call_error(p->call, IPC_API_ERROR, view_api_error(reply->http_status, 0),
+                                "The provider's reply is of another factor");
         else if (!streq_ptr(v.factor_type, "totp"))
                 (void) call_invalid(p->call, "link", "%s is not a TOTP factor", p->record.sid);
         else if (!v.verified)

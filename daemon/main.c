@@ -159,6 +159,11 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
         return sd_event_exit(sd_event_source_get_event(s), 0);
 }
 
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        log_notice("The configuration is read at the start; restart to apply changes");
+        return 0;
+}
+
 static int run(const Config *config, const ErrorList *warnings) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(manager_freep) Manager *m = NULL;
@@ -170,6 +175,8 @@ static int run(const Config *config, const ErrorList *warnings) {
                 r = sd_event_add_signal(event, NULL, SIGTERM, on_terminate, NULL);
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGINT, on_terminate, NULL);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, NULL);
         if (r >= 0)
                 r = sd_event_set_watchdog(event, true);
         if (r >= 0)
@@ -194,6 +201,7 @@ static void block_signals(void) {
         sigemptyset(&set);
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
         (void) signal(SIGPIPE, SIG_IGN);
 }

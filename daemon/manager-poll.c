@@ -3,17 +3,32 @@
 #include "daemon/manager-poll.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
 
+/* Whether it ended here before: the provider may still list what was ignored or has failed. */
+static bool manager_has_ended(Manager *m, const char *sid) {
+        StoreChallenge row = {0};
+        bool ended;
+
+        if (store_challenge_get(m->store, sid, &row, NULL) < 0)
+                return false;
+        ended = life_is_final(row.state);
+        store_challenge_done(&row);
+        return ended;
+}
+
 static void manager_discover(Manager *m, Factor *f, VerifyChallenge *item, uint64_t round) {
         _cleanup_(challenge_freep) Challenge *c = NULL;
         Challenge *held;
         int r;
 
+        if (manager_has_ended(m, item->sid))
+                return;
         r = challenge_new(&c, &m->host, f, item);
         if (r >= 0)
                 r = manager_hold(m, c);
@@ -49,8 +64,7 @@ static void manager_on_page(
                 /* An account's list names the challenges of other devices, too. */
                 if (!f || !poll_target_has(t, f) || item->status != PROVIDER_PENDING)
                         continue;
-                if (!streq(item->service_sid, f->record.service_sid) ||
-                                strcasecmp(item->identity, f->record.identity) != 0) {
+                if (!factor_is_of(f, item->account_sid, item->service_sid, item->identity)) {
                         log_warning("The list for factor %s names a challenge of another service "
                                     "or "
                                     "identity, ignoring",
@@ -61,7 +75,8 @@ static void manager_on_page(
         }
 }
 
-static void manager_note_poll(Manager *m, PollTarget *t, const char *error) {
+/* error: for status, may quote the provider. The log gets numbers alone. */
+static void manager_note_poll(Manager *m, PollTarget *t, const ApiReply *reply, const char *error) {
         size_t n;
         Factor *const *factors = poll_target_factors(t, &n);
 
@@ -70,7 +85,10 @@ static void manager_note_poll(Manager *m, PollTarget *t, const char *error) {
                 Factor *f = factors[i];
                 /* Said once in the log, always in status. */
                 if (error && !f->poll_error)
-                        log_warning("Cannot poll factor %s: %s", f->record.name, error);
+                        log_warning("Cannot poll factor %s (HTTP %i, code %" PRIi64
+                                    "); factorctl list says why",
+                                        f->record.name, reply ? reply->http_status : 0,
+                                        reply ? reply->code : 0);
                 else if (!error && f->poll_error)
                         log_info("Polling factor %s works again", f->record.name);
                 if (!error)
@@ -84,7 +102,7 @@ static void manager_note_poll(Manager *m, PollTarget *t, const char *error) {
 static void manager_on_complete(PollTarget *t, uint64_t round, void *userdata) {
         Manager *m = userdata;
 
-        manager_note_poll(m, t, NULL);
+        manager_note_poll(m, t, NULL, NULL);
         for (size_t i = 0; i < m->registry.n_challenges; i++) {
                 Challenge *c = m->registry.challenges[i];
                 if (c->round < round && poll_target_has(t, c->factor))
@@ -98,7 +116,7 @@ static void manager_on_poll_failed(
         size_t n;
         Factor *const *factors = poll_target_factors(t, &n);
 
-        manager_note_poll(m, t, text);
+        manager_note_poll(m, t, reply, text);
         /* Twice 401 to a device's own JWT under a corrected clock. An account's 401 touches no
          * factor. */
         if (reply && reply->outcome == API_UNAUTHORIZED && !poll_target_account(t))

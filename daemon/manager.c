@@ -78,11 +78,9 @@ static int manager_audit_factor(Manager *m,
         return store_audit_append(m->store, &a, reterr_msg);
 }
 
-void manager_tell_factor(Manager *m, const Factor *f, const char *type) {
-        uint64_t sequence;
-
-        if (store_sequence_next(m->store, &sequence, NULL) >= 0)
-                monitor_factor(m->monitor, f, sequence, type);
+void manager_tell_factor(Manager *m, Factor *f, const char *type) {
+        if (store_sequence_next(m->store, &f->sequence, NULL) >= 0)
+                monitor_factor(m->monitor, f, type);
         manager_notify_status(m);
 }
 
@@ -95,13 +93,16 @@ int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **ret
         _cleanup_(factor_unrefp) Factor *f = NULL;
         int r;
 
-        r = factor_new(&f, record, reterr_msg);
+        r = factor_new(&f, record);
         if (r < 0)
                 return r;
+        if (!f->push_key && !f->otp_key)
+                log_error("The stored key of factor %s cannot be used; remove it and enrol again",
+                                f->record.name);
         if (f->record.account)
                 f->account = manager_account(m, f->record.account);
-        if (factor_is_elsewhere(m, f))
-                f->record.status = FACTOR_DETACHED;
+        f->detached = factor_is_elsewhere(m, f);
+        f->sequence = store_sequence(m->store);
         r = registry_add_factor(&m->registry, f);
         if (r < 0)
                 return r;
@@ -109,6 +110,14 @@ int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **ret
                 *ret = f;
         f = NULL;
         return 0;
+}
+
+/* Polls it, or no longer. */
+void manager_poll_factor(Manager *m, Factor *f) {
+        if (!factor_is_active(f))
+                poller_remove(m->poller, f);
+        else if (poller_add(m->poller, f) < 0)
+                log_error("Cannot poll factor %s: out of memory", f->record.name);
 }
 
 int manager_update_factor(
@@ -127,17 +136,24 @@ int manager_update_factor(
                 store_rollback(m->store);
                 return r;
         }
-        if (factor_is_active(f))
-                r = poller_add(m->poller, f);
-        else
-                poller_remove(m->poller, f);
+        manager_poll_factor(m, f);
         manager_tell_factor(m, f, "factor");
-        return r;
+        return 0;
+}
+
+/* What it still held ends with it, said and recorded. */
+static void manager_end_challenges(Manager *m, const Factor *f, const char *reason) {
+        for (size_t i = 0; i < m->registry.n_challenges; i++) {
+                Challenge *c = m->registry.challenges[i];
+                if (c->factor == f && !life_is_final(c->view.state))
+                        challenge_complete(c, CHALLENGE_FAILED, reason);
+        }
 }
 
 int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr_msg) {
         int r;
 
+        manager_end_challenges(m, f, "its factor was removed");
         r = store_begin(m->store, reterr_msg);
         if (r < 0)
                 return r;
@@ -160,20 +176,26 @@ int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr
 
 void manager_revoked(Factor *f, const char *why, void *userdata) {
         Manager *m = userdata;
+        FactorStatus before = f->record.status;
         _cleanup_free_ char *err = NULL;
         int r;
 
-        if (f->record.status == FACTOR_REVOKED)
+        if (before == FACTOR_REVOKED)
                 return;
         log_warning("The provider refuses factor %s for good: it was deleted or its key replaced; "
                     "remove it and enrol again",
                         f->record.name);
-        f->record.status = FACTOR_REVOKED;
         (void) text_set(&f->record.error, why);
+        f->record.status = FACTOR_REVOKED;
         r = manager_update_factor(m, f, "revoked", NULL, &err);
-        if (r < 0)
+        if (r < 0) {
+                /* The next refusal tries again. */
+                f->record.status = before;
                 log_error("Cannot record that factor %s is revoked: %s", f->record.name,
                                 error_text(err, r));
+                return;
+        }
+        manager_end_challenges(m, f, "the provider refuses its factor");
 }
 
 static Verb manager_policy(const ChallengeView *v, const char **ret_rule, void *userdata) {
@@ -462,11 +484,8 @@ void manager_start(Manager *m) {
         for (size_t i = 0; i < m->registry.n_challenges; i++)
                 challenge_begin(m->registry.challenges[i]);
         enrollment_resume(m);
-        for (size_t i = 0; i < m->registry.n_factors; i++) {
-                Factor *f = m->registry.factors[i];
-                if (factor_is_active(f) && poller_add(m->poller, f) < 0)
-                        log_error("Cannot poll factor %s: out of memory", f->record.name);
-        }
+        for (size_t i = 0; i < m->registry.n_factors; i++)
+                manager_poll_factor(m, m->registry.factors[i]);
         manager_notify_status(m);
 }
 

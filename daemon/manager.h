@@ -64,7 +64,9 @@ int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **ret
 int manager_update_factor(
                 Manager *m, Factor *f, const char *event, const Actor *actor, char **reterr_msg);
 /* Tells the watchers of a factor's change ("factor", "removed"). */
-void manager_tell_factor(Manager *m, const Factor *f, const char *type);
+void manager_tell_factor(Manager *m, Factor *f, const char *type);
+/* Polls an active factor from now on, another no longer. */
+void manager_poll_factor(Manager *m, Factor *f);
 /* Removes a factor from the store and from memory, with an audit record by actor. */
 int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr_msg);
 /* The provider refuses the factor for good: it is marked, and no longer polled. */

@@ -99,13 +99,65 @@ void monitor_challenge(Monitor *m, const Challenge *c) {
         json_object_put(v);
 }
 
-void monitor_factor(Monitor *m, const Factor *f, uint64_t sequence, const char *type) {
+void monitor_factor(Monitor *m, const Factor *f, const char *type) {
         json_object *v;
 
         if (!m->watchers)
                 return;
         v = view_factor(f);
         monitor_tell(m, f->record.owner,
-                        monitor_event(sequence, now_realtime(), type, "factor", v));
+                        monitor_event(f->sequence, now_realtime(), type, "factor", v));
         json_object_put(v);
+}
+
+/* A change to tell: of a challenge or of a factor. */
+typedef struct Change {
+        uint64_t sequence;
+        const Challenge *challenge;
+        const Factor *factor;
+} Change;
+
+static int change_compare(const void *a, const void *b) {
+        const Change *x = a, *y = b;
+
+        return CMP(x->sequence, y->sequence);
+}
+
+static size_t changes_since(const Registry *r, const CallPeer *peer, uint64_t since, Change *ret) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < r->n_factors; i++) {
+                const Factor *f = r->factors[i];
+                if (f->sequence > since && (peer->administrator || peer->uid == f->record.owner))
+                        ret[n++] = (Change){.sequence = f->sequence, .factor = f};
+        }
+        for (size_t i = 0; i < r->n_challenges; i++) {
+                const Challenge *c = r->challenges[i];
+                if (c->sequence > since && (peer->administrator || peer->uid == c->view.owner))
+                        ret[n++] = (Change){.sequence = c->sequence, .challenge = c};
+        }
+        qsort(ret, n, sizeof(Change), change_compare);
+        return n;
+}
+
+int monitor_replay(const Registry *r, Call *call, uint64_t since) {
+        _cleanup_free_ Change *changes = calloc(r->n_factors + r->n_challenges + 1, sizeof(Change));
+        size_t n;
+        int k = 0;
+
+        if (!changes)
+                return -ENOMEM;
+        n = changes_since(r, call_peer(call), since, changes);
+        for (size_t i = 0; i < n && k >= 0; i++) {
+                const Challenge *c = changes[i].challenge;
+                const Factor *f = changes[i].factor;
+                json_object *v = c ? view_challenge(&c->view) : view_factor(f);
+                const char *type = c ? "challenge" : "factor";
+
+                k = call_reply_more(call,
+                                monitor_event(changes[i].sequence,
+                                                c ? c->changed : f->record.created, type, type, v));
+                json_object_put(v);
+        }
+        return k;
 }

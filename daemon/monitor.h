@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Monitor: the callers who watch, and what each may see. */
 
-#include "daemon/challenge.h"
+#include "daemon/registry.h"
 
 typedef struct Monitor Monitor;
 
@@ -14,6 +14,10 @@ DEFINE_CLEANUP(Monitor *, monitor_free);
 /* Adds a caller, until it leaves. References the call. Returns 0 or -ENOMEM. */
 int monitor_add(Monitor *m, Call *call);
 
+/* Sends a caller what changed after the cursor, in its present state and in the order of the
+ * changes: of what the registry holds. Returns 0, -ENOMEM, or the error of call_reply_more(). */
+int monitor_replay(const Registry *r, Call *call, uint64_t since);
+
 /* One event, as the interface file has it: value (borrowed) is a challenge's or factor's view. */
 json_object *monitor_event(uint64_t sequence,
                 usec_t time,
@@ -22,4 +26,4 @@ json_object *monitor_event(uint64_t sequence,
                 json_object *value);
 /* Tells those who may see what belongs to owner. */
 void monitor_challenge(Monitor *m, const Challenge *c);
-void monitor_factor(Monitor *m, const Factor *f, uint64_t sequence, const char *type);
+void monitor_factor(Monitor *m, const Factor *f, const char *type);

@@ -187,7 +187,7 @@ void operation_remove(Manager *m, Call *call) {
                 return;
         if (local || !f->record.sid)
                 remove_here(m, call, f);
-        else if (f->record.status == FACTOR_DETACHED)
+        else if (f->detached)
                 (void) call_invalid(call, "name",
                                 "Factor %s was enrolled at %s; set that BaseUrl, or use --local to "
                                 "remove it "

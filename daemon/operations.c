@@ -146,10 +146,11 @@ static void operation_list_challenges(Manager *m, Call *call) {
         ListChallengesParameters p = {0};
         const Factor *only = NULL;
         ListReply list;
-        bool wanted;
+        bool wanted, all;
 
         if (!parameters_read(call, fields, ELEMENTSOF(fields), &p))
                 return;
+        all = p.all;
         only = p.factor ? manager_visible_factor(m, call, p.factor) : NULL;
         wanted = only || !p.factor;
         json_fields_done(fields, ELEMENTSOF(fields), &p);
@@ -159,7 +160,7 @@ static void operation_list_challenges(Manager *m, Call *call) {
         for (size_t i = 0; i < m->registry.n_challenges; i++) {
                 const Challenge *c = m->registry.challenges[i];
                 if ((only && c->factor != only) || !manager_may(call_peer(call), c->view.owner) ||
-                                (!p.all && life_is_final(c->view.state)))
+                                (!all && life_is_final(c->view.state)))
                         continue;
                 if (!list_item(&list, view_challenge(&c->view)))
                         break;
@@ -206,43 +207,13 @@ static void operation_get_challenge(Manager *m, Call *call) {
                 (void) call_reply(call, view_reply("challenge", view_challenge(&c->view)));
 }
 
-#define MONITOR_REPLAY_MAX 1000
-
-/* What changed after the cursor, in its present state, oldest change first. */
-static int monitor_replay(Manager *m, Call *call, uint64_t since) {
-        for (;;) {
-                StoreChallenge *rows = NULL;
-                size_t n = 0;
-                int r;
-
-                r = store_challenges_since(m->store, since, MONITOR_REPLAY_MAX, &rows, &n, NULL);
-                if (r < 0)
-                        return r;
-                for (size_t i = 0; i < n; i++) {
-                        const Challenge *c = registry_challenge(&m->registry, rows[i].sid);
-                        since = rows[i].sequence;
-                        if (c && manager_may(call_peer(call), c->view.owner) && r >= 0) {
-                                json_object *v = view_challenge(&c->view);
-                                r = call_reply_more(
-                                                call, monitor_event(since, rows[i].changed,
-                                                                      "challenge", "challenge", v));
-                                json_object_put(v);
-                        }
-                        store_challenge_done(&rows[i]);
-                }
-                free(rows);
-                if (r < 0 || n < MONITOR_REPLAY_MAX)
-                        return r;
-        }
-}
-
 static void operation_monitor(Manager *m, Call *call) {
         static const JsonField fields[] = {{"since", JSON_INT, 0, JSON_NULLABLE}};
         int64_t since = -1;
 
         if (!parameters_read(call, fields, ELEMENTSOF(fields), &since))
                 return;
-        if (since >= 0 && monitor_replay(m, call, (uint64_t) since) < 0)
+        if (since >= 0 && monitor_replay(&m->registry, call, (uint64_t) since) < 0)
                 return;
         if (monitor_add(m->monitor, call) < 0)
                 (void) call_error(call, IPC_STORE_ERROR, NULL, "Out of memory");

@@ -18,6 +18,10 @@ bool parameters_read(Call *call, const JsonField *fields, size_t n_fields, void 
         return false;
 }
 
+bool parameter_given(const Call *call, const char *key) {
+        return json_doc_value(call_parameters(call), key) != NULL;
+}
+
 static const JsonField target_fields[] = {
                 {"factor", JSON_STRING, offsetof(Target, factor), JSON_NULLABLE},
                 {"account", JSON_STRING, offsetof(Target, account), JSON_NULLABLE},
@@ -38,6 +42,13 @@ static bool target_resolve_factor(Manager *m, Call *call, const Target *t, Targe
                 (void) call_invalid(call, "target",
                                 "Factor %s is not one of Verify's: it has no challenges",
                                 f->record.name);
+                return false;
+        }
+        if (f->detached) {
+                (void) call_invalid(call, "target",
+                                "Factor %s was enrolled at %s, not at the BaseUrl of the "
+                                "configuration",
+                                f->record.name, strempty(f->record.base_url));
                 return false;
         }
         ret->factor = f;

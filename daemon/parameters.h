@@ -7,6 +7,8 @@
 /* Reads the call's parameters strictly by the table; on failure the call is answered and false
  * returned. */
 bool parameters_read(Call *call, const JsonField *fields, size_t n_fields, void *target);
+/* Whether the call has that parameter: null counts as absent, 0 and "" do not. */
+bool parameter_given(const Call *call, const char *key);
 
 /* Whose challenges, as the interface file's Target has it. */
 typedef struct Target {

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/text.h"
-#include "daemon/log.h"
+#include "daemon/backoff.h"
 
 #define POLL_PAGE_SIZE 100
 #define POLL_PAGES_MAX 1000 /* of a round: a server that pages for ever costs no more */
@@ -119,12 +119,9 @@ static void poll_target_rest(PollTarget *t, bool failed, usec_t retry_after) {
                                                                : p->options.idle_interval;
 
         t->n_failures = failed ? t->n_failures + 1 : 0;
-        for (unsigned i = 1; i < t->n_failures && delay < POLL_BACKOFF_MAX; i++)
-                delay *= 2;
-        if (t->n_failures > 1 && delay > POLL_BACKOFF_MAX)
-                delay = POLL_BACKOFF_MAX;
-        if (retry_after > delay)
-                delay = retry_after;
+        if (failed)
+                delay = backoff_delay(delay, delay > POLL_BACKOFF_MAX ? delay : POLL_BACKOFF_MAX,
+                                t->n_failures, retry_after);
         if (t->again && !failed)
                 delay = 0;
         t->again = false;
@@ -147,7 +144,11 @@ static void poll_target_page(PollTarget *t, VerifyChallengeList *list) {
         Poller *p = t->poller;
 
         p->handler.page(t, list, t->round, p->handler.userdata);
-        if (list->page_token && ++t->page < POLL_PAGES_MAX) {
+        if (list->page_token && ++t->page >= POLL_PAGES_MAX) {
+                poll_target_fail(t, NULL, "the provider's list has no end");
+                return;
+        }
+        if (list->page_token) {
                 VerifyList next = {.page = list->next_page, .page_token = list->page_token};
                 int r = poll_target_ask(t, &next);
                 if (r < 0)
@@ -155,7 +156,7 @@ static void poll_target_page(PollTarget *t, VerifyChallengeList *list) {
                 return;
         }
         /* A list with something left out proves nothing of what it lacks. */
-        if (!list->page_token && list->n_malformed == 0)
+        if (list->n_malformed == 0)
                 p->handler.complete(t, t->round, p->handler.userdata);
         poll_target_rest(t, false, 0);
         if (list->n_malformed > 0)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "daemon/view.h"
@@ -17,6 +18,7 @@ ProviderCall *provider_call_free(ProviderCall *p) {
                         break;
                 }
         api_call_free(p->request);
+        sd_event_source_disable_unref(p->timeout);
         call_unref(p->call);
         factor_unref(p->factor);
         store_factor_done(&p->record);
@@ -49,10 +51,21 @@ static void provider_replied(ApiCall *request, const ApiReply *reply, void *user
         provider_call_free(p);
 }
 
+static int provider_timed_out(sd_event_source *s, uint64_t usec, void *userdata) {
+        ProviderCall *p = userdata;
+
+        (void) call_error(p->call, IPC_UNCONFIRMED, NULL,
+                        "The provider has not answered in time; what was asked may have been done");
+        provider_call_free(p);
+        return 0;
+}
+
 ProviderCall *provider_call_new(Manager *m, Call *call) {
         ProviderCall *p = calloc(1, sizeof(ProviderCall));
 
-        if (!p) {
+        if (!p || sd_event_add_time_relative(m->event, &p->timeout, CLOCK_BOOTTIME,
+                                  CHALLENGE_CONFIRM_TIMEOUT, 0, provider_timed_out, p) < 0) {
+                free(p);
                 (void) call_error(call, IPC_STORE_ERROR, NULL, "Out of memory");
                 return NULL;
         }

@@ -13,13 +13,15 @@ struct ProviderCall {
         ProviderCall *next;
         Call *call;
         ApiCall *request;
+        sd_event_source *timeout;
         /* Answers the call from a good reply; true when another request is on its way. */
         bool (*replied)(ProviderCall *p, const ApiReply *reply);
         ApiWho who;
         Factor *factor;     /* of a removal, or of a device credential */
         StoreFactor record; /* of an import that is checked first */
         json_object *items; /* a list that is read to its end */
-        VerifyList list;    /* its parameters; strings below */
+        unsigned n_pages;
+        VerifyList list; /* its parameters; strings below */
         Target target;
         VerifyEntity entity;
         char *factor_sid, *status, *order;

@@ -9,6 +9,7 @@
 #include "daemon/view.h"
 
 #define LIST_ALL_MAX 10000 /* challenges that one call gathers */
+#define LIST_PAGES_MAX 1000
 
 typedef struct ListParameters {
         char *target, *factor_sid, *status, *order, *page_token;
@@ -29,14 +30,10 @@ static void list_parameters_done(ListParameters *p) {
         json_fields_done(list_fields, ELEMENTSOF(list_fields), p);
 }
 
-static bool is_given(Call *call, const char *key) {
-        return json_doc_value(call_parameters(call), key) != NULL;
-}
-
 /* Asked for a page, the caller turns pages itself. */
-static bool list_wants_all(Call *call) {
-        return !is_given(call, "page") && !is_given(call, "page_token") &&
-               !is_given(call, "page_size");
+static bool list_wants_all(const Call *call) {
+        return !parameter_given(call, "page") && !parameter_given(call, "page_token") &&
+               !parameter_given(call, "page_size");
 }
 
 static int list_gather(ProviderCall *p, const VerifyChallengeList *page) {
@@ -54,9 +51,39 @@ static int list_gather(ProviderCall *p, const VerifyChallengeList *page) {
         return 0;
 }
 
-static void list_reply(ProviderCall *p, const VerifyChallengeList *page) {
-        json_object *o = view_reply("challenges", TAKE_PTR(p->items));
+/* To who asked with "more", an item a reply; what stays in the list is for the last one. */
+static int list_stream(ProviderCall *p) {
+        size_t n = json_object_array_length(p->items);
 
+        if (!call_wants_more(p->call) || n == 0)
+                return 0;
+        for (size_t i = 0; i < n; i++) {
+                json_object *one = json_object_new_array();
+                json_object *item = json_object_get(json_object_array_get_idx(p->items, i));
+                int r;
+
+                if (!one || json_object_array_add(one, item) < 0) {
+                        json_object_put(item);
+                        json_object_put(one);
+                        return -ENOMEM;
+                }
+                r = call_reply_more(p->call, view_reply("challenges", one));
+                if (r < 0)
+                        return r;
+        }
+        return json_object_array_del_idx(p->items, 0, n) < 0 ? -ENOMEM : 0;
+}
+
+static void list_reply(ProviderCall *p, const VerifyChallengeList *page) {
+        int r = list_stream(p);
+        json_object *o;
+
+        if (r < 0) {
+                (void) call_error(p->call, IPC_STORE_ERROR, NULL, "The list cannot be told: %s",
+                                strerror(-r));
+                return;
+        }
+        o = view_reply("challenges", TAKE_PTR(p->items));
         view_add(o, "next_page",
                         page->next_page >= 0 ? json_object_new_int64(page->next_page) : NULL);
         view_add_string(o, "next_page_token", page->page_token);
@@ -101,6 +128,13 @@ static bool list_replied(ProviderCall *p, const ApiReply *reply) {
                                 "The provider's list cannot be used: %s", error_text(why, r));
                 return false;
         }
+        if (page.page_token && list_wants_all(p->call) && ++p->n_pages >= LIST_PAGES_MAX) {
+                (void) call_error(p->call, IPC_API_ERROR, view_api_error(reply->http_status, 0),
+                                "The provider's list has no end");
+                return false;
+        }
+        if (call_is_done(p->call))
+                return false; /* the caller has left */
         if (page.page_token && list_wants_all(p->call))
                 return list_next(p, &page);
         list_reply(p, &page);
@@ -130,14 +164,14 @@ void provider_challenge_list(Manager *m, Call *call) {
                         .status = p->status,
                         .order = p->order,
                         .page_size = l.page_size,
-                        .page = is_given(call, "page") ? l.page : -1,
+                        .page = parameter_given(call, "page") ? l.page : -1,
                         .page_token = l.page_token,
         };
         p->replied = list_replied;
-        if (is_given(call, "page_size") && l.page_size < VERIFY_PAGE_SIZE_MIN)
+        if (parameter_given(call, "page_size") && l.page_size < VERIFY_PAGE_SIZE_MIN)
                 r = error_set(&why, -EINVAL, "PageSize must be %i to %i", VERIFY_PAGE_SIZE_MIN,
                                 VERIFY_PAGE_SIZE_MAX);
-        else if (is_given(call, "page") && l.page < 0)
+        else if (parameter_given(call, "page") && l.page < 0)
                 r = error_set(&why, -EINVAL, "Page must be 0 or more");
         else
                 r = verify_challenge_list(&request, &p->entity, &p->list, &why);

@@ -121,7 +121,8 @@ void provider_challenge_create(Manager *m, Call *call) {
                         .fields = (const VerifyDetailField *) fields.items,
                         .n_fields = fields.n,
                         .hidden_details = c.hidden_details,
-                        .auth_payload = c.auth_payload.data ? &c.auth_payload : NULL,
+                        .auth_payload = parameter_given(call, "auth_payload") ? &c.auth_payload
+                                                                              : NULL,
         };
         p->replied = provider_pass_challenge;
         r = verify_challenge_create(&request, &p->entity, &create, api_now(m->api), &why);
@@ -187,7 +188,8 @@ void provider_challenge_update(Manager *m, Call *call) {
                 return;
         VerifyChallengeUpdate update = {
                         .challenge_sid = u.sid,
-                        .auth_payload = u.auth_payload.data ? &u.auth_payload : NULL,
+                        .auth_payload = parameter_given(call, "auth_payload") ? &u.auth_payload
+                                                                              : NULL,
                         .metadata = u.metadata,
         };
         p->replied = provider_pass_challenge;
@@ -258,7 +260,11 @@ void provider_access_token_create(Manager *m, Call *call) {
                         .ttl = t.ttl,
         };
         p->replied = provider_pass_token;
-        r = verify_access_token_create(&request, &create, &why);
+        if (parameter_given(call, "ttl") && t.ttl == 0)
+                r = error_set(&why, -EINVAL, "Ttl is 0; it must be from %i to %i",
+                                VERIFY_TOKEN_TTL_MIN, VERIFY_TOKEN_TTL_MAX);
+        else
+                r = verify_access_token_create(&request, &create, &why);
         provider_send(TAKE_PTR(p), &request, r, why);
 }
 

@@ -29,9 +29,10 @@ static int sid_insert(void **tree, const char *sid, void *object) {
                 return -ENOMEM;
         *n = (SidNode){sid, object};
         slot = tsearch(n, tree, sid_compare);
-        if (!slot || *slot != n)
-                free(n);
-        return slot ? 0 : -ENOMEM;
+        if (slot && *slot == n)
+                return 0;
+        free(n);
+        return slot ? -EEXIST : -ENOMEM;
 }
 
 static void *sid_find(void *const *tree, const char *sid) {
@@ -40,11 +41,12 @@ static void *sid_find(void *const *tree, const char *sid) {
         return slot ? (*slot)->object : NULL;
 }
 
-static void sid_remove(void **tree, const char *sid) {
+/* Only the object's own entry: another one may have come first with that SID. */
+static void sid_remove(void **tree, const char *sid, const void *object) {
         SidNode **slot = tfind(&(SidNode){.sid = sid}, tree, sid_compare);
         SidNode *n = slot ? *slot : NULL;
 
-        if (!n)
+        if (!n || n->object != object)
                 return;
         (void) tdelete(n, tree, sid_compare);
         free(n);
@@ -93,7 +95,7 @@ static bool is_of_factor(const Challenge *c, void *userdata) {
 void registry_remove_factor(Registry *r, Factor *f) {
         registry_drop_challenges(r, is_of_factor, f);
         if (f->record.sid)
-                sid_remove(&r->factors_by_sid, f->record.sid);
+                sid_remove(&r->factors_by_sid, f->record.sid, f);
         for (size_t i = 0; i < r->n_factors; i++)
                 if (r->factors[i] == f) {
                         memmove(r->factors + i, r->factors + i + 1,
@@ -175,7 +177,7 @@ void registry_drop_challenges(
                         r->challenges[kept++] = c;
                         continue;
                 }
-                sid_remove(&r->challenges_by_sid, c->view.sid);
+                sid_remove(&r->challenges_by_sid, c->view.sid, c);
                 challenge_free(c);
         }
         r->n_challenges = kept;

@@ -25,7 +25,8 @@ int registry_add_factor(Registry *r, Factor *f);
 void registry_remove_factor(Registry *r, Factor *f);
 /* By name or SID; NULL when there is none. */
 Factor *registry_factor(const Registry *r, const char *name_or_sid);
-/* Notes a SID that the factor did not have when it was added. Returns 0 or -ENOMEM. */
+/* Notes a SID that the factor did not have when it was added. Returns 0, -ENOMEM, or -EEXIST when
+ * another has it. */
 int registry_index_factor(Registry *r, Factor *f);
 
 /* Takes the challenge. Returns 0, -ENOMEM, or -ENOBUFS past REGISTRY_CHALLENGES_MAX. */

@@ -79,7 +79,7 @@ json_object *view_factor(const Factor *f) {
         view_add_string(o, "name", r->name);
         view_add_string(o, "sid", r->sid);
         view_add_string(o, "type", factor_type_to_string(r->type));
-        view_add_string(o, "status", factor_status_to_string(r->status));
+        view_add_string(o, "status", factor_status_to_string(factor_status(f)));
         view_add_int(o, "owner", r->owner);
         view_add_string(o, "account_sid", r->account_sid);
         view_add_string(o, "service_sid", r->service_sid);

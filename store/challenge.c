@@ -292,7 +292,7 @@ int store_challenges_prune(Store *s, usec_t text_before, usec_t row_before, char
                 return r;
 
         r = prune(s,
-                        "UPDATE challenge SET document = NULL "
+                        "UPDATE challenge SET document = NULL, reason = NULL "
                         "WHERE final = 1 AND changed < ? AND document IS NOT NULL",
                         text_before, reterr_msg);
         if (r < 0)

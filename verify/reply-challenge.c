@@ -21,7 +21,7 @@ typedef struct Raw {
 
 static const JsonField raw_fields[] = {
                 {"sid", JSON_STRING, offsetof(Raw, sid), JSON_MANDATORY},
-                {"account_sid", JSON_STRING, offsetof(Raw, account_sid), JSON_MANDATORY},
+                {"account_sid", JSON_STRING, offsetof(Raw, account_sid), JSON_NULLABLE},
                 {"service_sid", JSON_STRING, offsetof(Raw, service_sid), JSON_MANDATORY},
                 {"identity", JSON_STRING, offsetof(Raw, identity), JSON_MANDATORY},
                 {"factor_sid", JSON_STRING, offsetof(Raw, factor_sid), JSON_MANDATORY},
@@ -65,7 +65,7 @@ static int raw_check(const Raw *raw, char **reterr_msg) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(sids); i++)
-                if (!sid_valid(sids[i].sid, sids[i].prefix))
+                if (sids[i].sid && !sid_valid(sids[i].sid, sids[i].prefix))
                         return error_set(reterr_msg, -EBADMSG,
                                         "%s is not %s and 32 hexadecimal digits", sids[i].name,
                                         sids[i].prefix);

@@ -49,7 +49,8 @@ VerifyOutcome verify_reply_classify(
 
 /* A challenge as the provider describes it. */
 typedef struct VerifyChallenge {
-        char *sid, *account_sid, *service_sid, *identity, *factor_sid;
+        char *sid, *service_sid, *identity, *factor_sid;
+        char *account_sid; /* may be NULL */
         char *factor_type; /* "push", "totp"; may be NULL */
         ProviderStatus status;
         usec_t created, expires; /* server time */

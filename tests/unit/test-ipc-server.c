@@ -356,6 +356,24 @@ static void test_size(void **state) {
         assert_int_equal(f->n_dispatched, 1);
 }
 
+/* A message without an end is not collected until its time is over. */
+static void test_endless(void **state) {
+        Fixture *f = *state;
+        static char text[IPC_MESSAGE_MAX + 1];
+
+        varlink_server_free(f->server);
+        f->options.message_timeout = USEC_PER_HOUR;
+        fixture_start(f);
+        _cleanup_peer_ Peer p = peer_new(f->path);
+        memset(text, ' ', sizeof(text));
+        assert_true(peer_send_bytes(f, &p, text, IPC_MESSAGE_MAX));
+        settle(f);
+        peer_take(&p);
+        assert_false(p.eof);
+        assert_true(peer_send_bytes(f, &p, text, 1));
+        peer_expect_eof(f, &p);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define server_test(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
@@ -374,6 +392,7 @@ int main(void) {
                         server_test(test_malformed),
                         server_test(test_depth),
                         server_test(test_size),
+                        server_test(test_endless),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
