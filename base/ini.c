@@ -90,8 +90,7 @@ static int add_section(Parser *p, Span name) {
         if (first > 0)
                 return FAULT(p,
                                 "section [%s] stands in line %u already; put its keys there, or "
-                                "give it "
-                                "another name",
+                                "give it another name",
                                 copy, first);
 
         f->sections[f->n_sections++] = (IniSection){.name = TAKE_PTR(copy), .line = p->line};

@@ -59,20 +59,25 @@ static int read_answer(Session *s, char ret[static ANSWER_MAX]) {
 
 /* Shows the challenge and asks; only a whole word decides. */
 static int ask_and_decide(Session *s, json_object *challenge) {
+        /* A TOTP challenge has no denial: it is left to expire. */
+        bool totp = streq_ptr(get_string(challenge, "factor_type"), "totp");
+        const char *refuse = totp ? "ignore" : "deny", *sid = get_string(challenge, "sid");
         char answer[ANSWER_MAX];
         int r;
 
         r = challenge_print(stderr, challenge);
         if (r != 0)
                 return r;
-        fprintf(stderr, "\nType approve or deny; anything else leaves it as it is: ");
+        fprintf(stderr, "\nType approve or %s; anything else leaves it as it is: ", refuse);
         fflush(stderr);
         r = read_answer(s, answer);
         if (r != 0)
                 return r;
-        if (streq(answer, "approve") || streq(answer, "deny"))
-                return decide(s, *answer == 'a' ? "Approve" : "Deny", get_string(challenge, "sid"),
-                                get_string(challenge, "digest"));
+        if (streq(answer, "approve"))
+                return decide(s, "Approve", sid, get_string(challenge, "digest"));
+        if (streq(answer, refuse))
+                return totp ? decide(s, "Ignore", sid, NULL)
+                            : decide(s, "Deny", sid, get_string(challenge, "digest"));
         return complain(EXIT_FAILURE, "nothing was decided");
 }
 
@@ -140,8 +145,7 @@ static int run_decision(Session *s, const Arguments *a, const char *operation, c
         if (!digest && (!reference || !sid_valid(reference, "YC")) && !isatty(STDIN_FILENO))
                 return complain(EXIT_USAGE,
                                 "%s wants a whole SID or --digest where there is no terminal to "
-                                "ask "
-                                "on",
+                                "ask on",
                                 verb);
         return reference ? decide_named(s, operation, reference, digest)
                          : decide_pending(s, operation, digest);

@@ -297,8 +297,7 @@ static void answer_fetched(ApiCall *call, const ApiReply *reply, void *userdata)
         if (!answer_is_same(c, &record)) {
                 challenge_complete(c, CHALLENGE_FAILED,
                                 "the provider's reply names another challenge, factor, service or "
-                                "identity; "
-                                "nothing was signed");
+                                "identity; nothing was signed");
                 return;
         }
         if (answer_ended(c, &record))

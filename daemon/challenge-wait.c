@@ -123,8 +123,7 @@ void challenge_waiters_dismiss(Challenge *c) {
         while (c->waiters) {
                 (void) call_error(c->waiters->call, IPC_UNCONFIRMED, NULL,
                                 "The decision is recorded, but factord no longer follows the "
-                                "challenge: it "
-                                "stops, or the factor was removed");
+                                "challenge: it stops, or the factor was removed");
                 challenge_waiter_free(c->waiters);
         }
 }

@@ -447,8 +447,7 @@ static bool challenge_may_decide(Challenge *c, Verb verb, const char *digest, Ca
         if (verb == VERB_DENY && c->view.factor_type != FACTOR_PUSH) {
                 (void) call_invalid(call, "sid",
                                 "%s is a TOTP challenge, which cannot be denied; use ignore to let "
-                                "it "
-                                "expire",
+                                "it expire",
                                 c->view.sid);
                 return false;
         }

@@ -55,8 +55,7 @@ static bool enroll_check(Manager *m, Call *call, const EnrollParameters *p) {
         if (!name_valid(p->name))
                 (void) call_invalid(call, "name",
                                 "%s is no name: use letters, digits, '.', '_' and '-', at most %i, "
-                                "not the "
-                                "form of a SID",
+                                "not the form of a SID",
                                 p->name, NAME_MAX_LEN);
         else if (registry_factor(&m->registry, p->name))
                 (void) call_invalid(call, "name", "There is a factor %s already", p->name);

@@ -139,8 +139,7 @@ static void enrollment_deleted(ApiCall *request, const ApiReply *reply, void *us
 
         if (reply->outcome != API_OK && reply->http_status != 404)
                 log_warning("Factor %s could not be deleted at the provider; it stays there "
-                            "unverified "
-                            "until the provider drops it; ignoring",
+                            "unverified until the provider drops it; ignoring",
                                 e->factor->record.sid);
         enrollment_drop(e);
 }
@@ -379,8 +378,7 @@ static bool enrollment_can_use(const Enrollment *e, const VerifyFactor *v, const
                 *ret_why = "the provider's reply names another service or identity";
         else if (f->type == FACTOR_PUSH && !v->credential_sid)
                 *ret_why = "the provider's reply has no config.credential_sid, without which the "
-                           "device "
-                           "cannot sign in";
+                           "device cannot sign in";
         else
                 return true;
         return false;
@@ -431,10 +429,8 @@ static void enrollment_look_up(Enrollment *e, const VerifyList *page) {
         if (!who.account) {
                 enrollment_fail(e, NULL,
                                 "the provider's reply was lost, and an access token cannot ask for "
-                                "it; the "
-                                "provider may keep an unverified factor for a day; enrol again "
-                                "with a new "
-                                "token");
+                                "it; the provider may keep an unverified factor for a day; enrol "
+                                "again with a new token");
                 enrollment_drop(e);
                 return;
         }

@@ -279,8 +279,7 @@ static void import_link(Manager *m, Call *call, const ImportParameters *p, Store
         if (!wait->who.account || !p->service_sid || !p->identity || record->type != FACTOR_TOTP) {
                 (void) call_invalid(call, "link",
                                 "A link wants a TOTP secret, a service, an identity and an account "
-                                "of the "
-                                "configuration");
+                                "of the configuration");
                 return;
         }
         record->status = FACTOR_VERIFIED;

@@ -66,8 +66,7 @@ static void manager_on_page(
                         continue;
                 if (!factor_is_of(f, item->account_sid, item->service_sid, item->identity)) {
                         log_warning("The list for factor %s names a challenge of another service "
-                                    "or "
-                                    "identity, ignoring",
+                                    "or identity, ignoring",
                                         f->record.name);
                         continue;
                 }

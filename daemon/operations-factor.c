@@ -190,8 +190,7 @@ void operation_remove(Manager *m, Call *call) {
         else if (f->detached)
                 (void) call_invalid(call, "name",
                                 "Factor %s was enrolled at %s; set that BaseUrl, or use --local to "
-                                "remove it "
-                                "here alone",
+                                "remove it here alone",
                                 f->record.name, strempty(f->record.base_url));
         else
                 provider_remove_factor(m, call, f);

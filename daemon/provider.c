@@ -309,8 +309,7 @@ void provider_remove_factor(Manager *m, Call *call, Factor *f) {
         if (!p->who.device && !p->who.account) {
                 (void) call_invalid(call, "name",
                                 "The configuration has no account for factor %s; use --local to "
-                                "remove it "
-                                "here alone",
+                                "remove it here alone",
                                 f->record.name);
                 return;
         }

@@ -231,8 +231,7 @@ static int read_secret(OtpAccount *a, const Query *q, char **reterr_msg) {
         if (r == -EBADMSG)
                 return error_set(reterr_msg, -EINVAL,
                                 "the URI's parameter 'secret' is not Base32 (letters and the "
-                                "digits "
-                                "2 to 7)");
+                                "digits 2 to 7)");
         if (r < 0)
                 return r;
         if (a->secret.len > OTP_SECRET_MAX)

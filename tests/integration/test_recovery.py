@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What once went wrong, or nearly: removal under way, another BaseUrl, clocks that lie, lists without end."""
+
+import json
+import signal
+
+import pytest
+
+from harness import wait_for
+from steps import (
+    Asked,
+    approve,
+    ask_push,
+    ask_totp,
+    call,
+    call_error,
+    challenge,
+    enroll_push,
+    enroll_totp,
+    factor,
+    factors,
+    push_parameters,
+    shift_clock,
+    shown,
+    wait_state,
+)
+
+
+@pytest.mark.parametrize("parameter", ["period", "digits"])
+@pytest.mark.parametrize("value", [0, -1, 1, 9, 61, 1 << 40])
+def test_totp_parameters_out_of_range(daemon, parameter, value):
+    if (parameter, value) == ("digits", 9):
+        value = 2
+    error = call_error(
+        daemon, "EnrollTotp", **push_parameters(daemon, "totp", "bobby-001", **{parameter: value})
+    )
+    assert error.name == "InvalidParameter"
+    assert factors(daemon) == []
+
+
+def test_removed_while_it_is_enrolled(daemon, sandbox):
+    """The reply to its create comes after it is gone: it is deleted there, and nothing dangles."""
+    sandbox.fault("POST .*/Factors", delay_ms=700)
+    with Asked(daemon, "EnrollPush", **push_parameters(daemon, "push", "alice-001")) as enrolling:
+        wait_for(lambda: factors(daemon), what="the stored factor")
+        call(daemon, "Remove", name="push")
+        assert "removed" in enrolling.answer().parameters["message"]
+    assert factors(daemon) == [] and sandbox.state()["factors"] == []
+    assert call_error(daemon, "GetCode", name="YF" + 32 * "0").name == "NoSuchFactor"
+
+
+def test_another_base_url(make_daemon, make_sandbox):
+    """A factor of another provider is shown and left alone, and works again when its own is back."""
+    one, two = make_sandbox(), make_sandbox()
+    daemon = make_daemon(one)
+    push = enroll_push(daemon)
+    asked = ask_push(daemon, push)
+    one.fault(f"GET .*/{asked['sid']}", status=503, times=1000)
+    with Asked(daemon, "Approve", **shown(asked)):
+        wait_state(daemon, asked["sid"], "answering")
+        daemon.kill()
+    daemon.configure({"Api": {"BaseUrl": two.url}})
+    daemon.start()
+    assert factor(daemon, "push")["status"] == "detached"
+    assert call_error(daemon, "ChallengeFetch", target={"factor": "push"}, sid=asked["sid"]).name == (
+        "InvalidParameter"
+    )
+    call(daemon, "SetOwner", name="push", owner=12345)
+    assert two.requests() == []
+    one.clear_faults()
+    daemon.terminate()
+    daemon.configure({})
+    daemon.start()
+    assert factor(daemon, "push")["status"] == "verified"
+    wait_state(daemon, asked["sid"], "approved")
+
+
+def test_local_clock_fast_at_start(daemon, sandbox):
+    """The first Date is an hour behind the local clock: nothing expires by that clock."""
+    totp = enroll_totp(daemon)
+    daemon.terminate()
+    sandbox.clock(-3600)
+    daemon.start()
+    asked = ask_totp(daemon, totp)
+    assert asked["state"] == "asking"
+    assert challenge(daemon, asked["sid"])["state"] == "asking"
+
+
+def test_ignored_stays_ignored(daemon, sandbox):
+    """Also where the local clock says that it has expired long ago."""
+    push = enroll_push(daemon)
+    shift_clock(daemon, -3600)
+    asked = ask_push(daemon, push)
+    call(daemon, "Ignore", sid=asked["sid"])
+    daemon.restart()
+    polled = len(sandbox.requests("GET", "/Challenges"))
+    wait_for(lambda: len(sandbox.requests("GET", "/Challenges")) > polled + 2, what="some polls")
+    assert call(daemon, "ListChallenges")["challenges"] == []
+
+
+def test_endless_retry_after(daemon, sandbox):
+    """A server that says "in thirty years" is asked again before the challenge expires."""
+    push = enroll_push(daemon)
+    asked = ask_push(daemon, push)
+    fault = {"status": 429, "headers": {"Retry-After": "999999999"}, "body": "{}"}
+    sandbox.fault(f"GET .*/{asked['sid']}", **fault)
+    with Asked(daemon, "Approve", **shown(asked)):
+        wait_for(
+            lambda: "429" in (challenge(daemon, asked["sid"])["reason"] or ""), what="the refusal"
+        )
+    daemon.restart()
+    wait_state(daemon, asked["sid"], "approved")
+
+
+def test_removal_ends_its_challenges(daemon):
+    push = enroll_push(daemon)
+    asked = ask_push(daemon, push)
+    with daemon.monitor(since=0) as monitor:
+        assert [monitor.next()["type"], monitor.next()["type"]] == ["factor", "challenge"]
+        call(daemon, "Remove", name="push")
+        events = [monitor.next(), monitor.next()]
+    assert [e["type"] for e in events] == ["challenge", "removed"]
+    assert events[0]["challenge"]["sid"] == asked["sid"]
+    assert events[0]["challenge"]["state"] == "failed"
+
+
+def test_list_without_end(daemon, sandbox):
+    """Each page names a next one: the poller gives up and says so, and so does a list."""
+    enroll_push(daemon)
+    url = "https://verify.twilio.com/v2/x?PageToken=again&Page=1"
+    body = json.dumps({"challenges": [], "meta": {"next_page_url": url, "key": "challenges"}})
+    sandbox.fault("GET .*/Challenges", status=200, body=body, times=100000)
+    error = call_error(daemon, "ChallengeList", target={"factor": "push"})
+    assert error.name == "ApiError" and "no end" in error.parameters["message"]
+    wait_for(lambda: "no end" in (factor(daemon, "push")["error"] or ""), what="the poller's word")
+    sandbox.clear_faults()
+    wait_for(lambda: factor(daemon, "push")["error"] is None, what="polls that work", timeout=30)
+
+
+def test_provider_text_stays_out_of_the_log(daemon, sandbox):
+    enroll_push(daemon)
+    forged = "no\nfactord: Challenge YC approved"
+    body = json.dumps({"code": 20429, "message": forged, "status": 400})
+    sandbox.fault("GET .*/Challenges", status=400, body=body, times=5)
+    daemon.wait_log(r"Cannot poll factor push \(HTTP 400, code 20429\)")
+    assert "Challenge YC approved" not in daemon.stderr
+    assert "Challenge YC approved" in (factor(daemon, "push")["error"] or "Challenge YC approved")
+
+
+def test_monitor_from_a_cursor(daemon):
+    """What changed since comes first, factors and challenges, in the order of the changes."""
+    start = call(daemon, "GetStatus")["status"]["sequence"]
+    push = enroll_push(daemon)
+    asked = ask_push(daemon, push)
+    assert approve(daemon, asked)["state"] == "approved"
+    with daemon.monitor(since=start) as monitor:
+        events = [monitor.next(), monitor.next()]
+    assert [e["type"] for e in events] == ["factor", "challenge"]
+    assert events[0]["sequence"] < events[1]["sequence"]
+    assert events[1]["challenge"]["state"] == "approved"
+
+
+def test_hangup_is_survived(daemon):
+    daemon.process.popen.send_signal(signal.SIGHUP)
+    daemon.wait_log("restart to apply")
+    assert call(daemon, "GetStatus")["status"]["factors"] == 0
