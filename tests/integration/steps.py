@@ -172,7 +172,8 @@ def deny(daemon, challenge):
 
 def fetches(sandbox, sid, since=0):
     """The GETs of that challenge."""
-    return [r for r in sandbox.requests("GET", since=since) if r["path"].endswith(f"/Challenges/{sid}")]
+    found = sandbox.requests("GET", since=since)
+    return [r for r in found if r["path"].endswith(f"/Challenges/{sid}")]
 
 
 def applied(sandbox, sid):

@@ -65,9 +65,10 @@ def server_now(sandbox):
 
 
 def codes_near(sandbox, held):
-    """By oathtool, of now and of the step before: the answer may have just missed the turn."""
+    """By oathtool: of now, of the step before, as the turn may have just passed, and of two seconds
+    ahead, as a server's Date tells its clock to about a second."""
     secret, now = sandbox.factor(held["sid"])["secret"], server_now(sandbox)
-    return [oath_code(secret, when=when, period=PERIOD) for when in (now, now - PERIOD)]
+    return [oath_code(secret, when=now + off, period=PERIOD) for off in (-PERIOD, 0, 2)]
 
 
 # Push.
@@ -234,11 +235,11 @@ def test_a_lost_code_is_not_sent_again(daemon, sandbox, totp):
 
 
 def test_wrong_code_waits_for_the_next(daemon, sandbox, totp):
-    """The server takes it for wrong (its clock has moved, which nobody has told): a second one."""
+    """A code that the server takes for wrong costs a try, not the challenge."""
     next_step(daemon, PERIOD, left=3)
     asked = ask_totp(daemon, totp)
     _, text = raw_fetch(sandbox, totp, asked["sid"])
-    # 200 and still pending is what a wrong code gets; the sandbox is kept from seeing the right one.
+    # 200 and still pending is what a wrong code gets; the server does not see the right one.
     fault_update(sandbox, asked["sid"], status=200, body=text)
     with Asked(daemon, "Approve", **shown(asked)) as waiting:
         wait_reason(daemon, asked["sid"], "refused the code")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Enrolment: by every kind of credential, and when the reply is lost, refused, or the daemon dies."""
+"""Enrolment: by each kind of credential; and when replies are lost, refused, or the daemon dies."""
 
 import json
 import time
@@ -157,18 +157,19 @@ def test_totp(daemon, sandbox, key):
     done = approve(daemon, ask_totp(daemon, held))
     assert done["state"] == "approved"
     (code,) = sandbox.answers(done["sid"])
-    now = sandbox.state()["clock"]["offset"]
+    offset = sandbox.state()["clock"]["offset"]
     near = [
         oath_code(params["Binding.Secret"], when=when, algorithm="sha256", digits=8, period=20)
-        for when in _around(now, 20)
+        for when in around(offset, 20)
     ]
     assert code in near
 
 
-def _around(offset, period):
-    """Now at the server, and a step before: the answer may have just missed the turn."""
+def around(offset, period):
+    """Now at the server, a step before, as the turn may have just passed, and a little ahead, as a
+    Date tells the server's clock to about a second."""
     now = time.time() + offset
-    return now, now - period
+    return now - period, now, now + 2
 
 
 def test_one_credential(daemon, sandbox):
@@ -178,7 +179,8 @@ def test_one_credential(daemon, sandbox):
         {"access_token": "eyJ", "account": "main"},
         {"account": "other"},
     ):
-        error = call_error(daemon, "EnrollPush", **push_parameters(daemon, "push", "alice-001", **more))
+        parameters = push_parameters(daemon, "push", "alice-001", **more)
+        error = call_error(daemon, "EnrollPush", **parameters)
         assert error.name == "InvalidParameter" and error.parameters["parameter"] == "account"
     assert sandbox.requests() == []
 
@@ -220,7 +222,7 @@ def test_create_is_found_among_others(daemon, sandbox):
     ids=["unreadable", "bad gateway"],
 )
 def test_create_is_answered_badly(daemon, sandbox, fault):
-    """Not a cut, but no answer either: 200 with half a body was applied, 502 by this proxy was not."""
+    """Neither cut nor answered: 200 with half a body was applied, the 502 of this proxy not."""
     sandbox.fault(CREATE, **fault)
     with Asked(daemon, "EnrollPush", **push_parameters(daemon, "push", "alice-001")) as asked:
         answer = asked.answer()
@@ -365,7 +367,7 @@ def test_name_is_taken(daemon, sandbox):
 
 @pytest.mark.parametrize("method", ["EnrollPush", "EnrollTotp"])
 def test_killed_during_create(daemon, sandbox, method):
-    """The create has arrived, its reply has not: the next start finds the factor and verifies it."""
+    """The create has arrived, its reply has not: the next start finds the factor, verifies it."""
     sandbox.fault(CREATE, delay_ms=60_000)
     with Asked(daemon, method, **push_parameters(daemon, "late", "alice-001")):
         sandbox.wait_requests("POST", "/Factors")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A provider that fails in all the usual ways: nothing is answered twice, nothing is given up early."""
+"""A provider that fails in the usual ways: nothing is answered twice, or given up too early."""
 
 import json
 import time

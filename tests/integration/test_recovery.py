@@ -25,6 +25,8 @@ from steps import (
     wait_state,
 )
 
+pytestmark = pytest.mark.valgrind
+
 
 @pytest.mark.parametrize("parameter", ["period", "digits"])
 @pytest.mark.parametrize("value", [0, -1, 1, 9, 61, 1 << 40])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks of scripts/ can fail: a check that can't is worth nothing."""
 
+import re
 import subprocess
 
 import pytest
@@ -77,3 +78,14 @@ def test_format_is_allowed(tree, source_root):
 def test_empty_trees_are_refused(tmp_path, source_root):
     for name in ("check-layers", "check-format"):
         assert check(source_root, name, tmp_path).returncode == 1
+
+
+def test_one_place_assigns_a_state(source_root):
+    """A challenge's state changes in one function, so that the table of moves can't be passed by."""
+    found = [
+        (path.name, line.strip())
+        for path in sorted((source_root / "daemon").glob("*.c"))
+        for line in path.read_text().splitlines()
+        if re.search(r"view\.state\s*=[^=]", line)
+    ]
+    assert found == [("challenge.c", "c->view.state = to;")]

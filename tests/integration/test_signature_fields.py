@@ -136,7 +136,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 def test_body(daemon, sandbox, push, name):
-    """Nothing is signed, the reason is told, the decision stays; with a good reply it is answered."""
+    """Nothing is signed, the reason is told, the decision stays and is carried out later."""
     asked = ask_push(daemon, push, "Sign in?", fields=[("City", "Berlin")])
     _, text = raw_fetch(sandbox, push, asked["sid"])
     body = MALFORMED[name](text)
