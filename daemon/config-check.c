@@ -2,6 +2,7 @@
 #include "daemon/config-load.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -176,6 +177,47 @@ static int check_intervals(ConfigLoader *l) {
                         at.path, at.line);
 }
 
+/* A key that is set and does nothing must not look as if it did. */
+static int check_ahead(ConfigLoader *l) {
+        size_t n;
+        const ConfigItem *items = config_items(&n);
+        ConfigPlace at;
+        int r = 0;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (items[i].flags & CONFIG_ITEM_AHEAD &&
+                                locate(l, items[i].section, items[i].key, &at))
+                        r = error_list_add(l->warnings,
+                                        "%s:%u: %s=: this version does not act on it yet, ignoring",
+                                        at.path, at.line, items[i].key);
+        if (r >= 0 && l->config->bus != CONFIG_BUS_AUTO && l->config->bus != CONFIG_BUS_NONE &&
+                        locate(l, "Daemon", "Bus", &at))
+                r = error_list_add(l->warnings,
+                                "%s:%u: Bus=: this version is on no bus yet, ignoring", at.path,
+                                at.line);
+        return r;
+}
+
+/* Rules that are there and not in force would be worse than none: nobody may rely on their denials.
+ */
+static int check_policy(ConfigLoader *l) {
+        _cleanup_free_ char *pattern = NULL;
+        glob_t found = {0};
+        int r = 0;
+
+        if (!l->config->policy_directory)
+                return 0;
+        if (asprintf(&pattern, "%s/*.policy", l->config->policy_directory) < 0)
+                return -ENOMEM;
+        if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+                r = error_list_add(l->warnings,
+                                "%s: this version applies no rules yet; Default= decides every "
+                                "challenge, ignoring",
+                                l->config->policy_directory);
+        globfree(&found);
+        return r;
+}
+
 int config_check(ConfigLoader *l) {
         static int (*const checks[])(ConfigLoader *) = {
                         default_paths,
@@ -183,6 +225,8 @@ int config_check(ConfigLoader *l) {
                         check_facts,
                         find_group,
                         check_intervals,
+                        check_ahead,
+                        check_policy,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(checks); i++) {

@@ -448,7 +448,7 @@ static const ConfigItem items[] = {
         { "Api", "MaxConcurrentRequests", parse_concurrency, IN_CONFIG(max_concurrent_requests),
           "32", 0 },
         { "Api", "RequestsPerSecond",     parse_rate,        IN_CONFIG(requests_per_second),
-          "50", 0 },
+          "50", CONFIG_ITEM_AHEAD },
 
         { "Account", "AccountSid", parse_account_sid, IN_ACCOUNT(account_sid),
           NULL, CONFIG_ITEM_QUIET },
@@ -465,15 +465,15 @@ static const ConfigItem items[] = {
         { "Device", "Metadata", parse_facts, IN_CONFIG(metadata),
           "os hostname kernel version", CONFIG_ITEM_EMPTY },
 
-        { "Prompt", "ArmDelay",    parse_delay,  IN_CONFIG(arm_delay),         "500ms",   0 },
-        { "Prompt", "Budget",      parse_budget, 0,                            "5/10min", 0 },
-        { "Prompt", "WhileLocked", parse_locked, IN_CONFIG(show_while_locked), "hold",    0 },
-        { "Prompt", "Helper",      parse_file,   IN_CONFIG(helper),            NULL,      0 },
+        { "Prompt", "ArmDelay",    parse_delay,  IN_CONFIG(arm_delay),         "500ms", CONFIG_ITEM_AHEAD },
+        { "Prompt", "Budget",      parse_budget, 0,                            "5/10min", CONFIG_ITEM_AHEAD },
+        { "Prompt", "WhileLocked", parse_locked, IN_CONFIG(show_while_locked), "hold", CONFIG_ITEM_AHEAD },
+        { "Prompt", "Helper",      parse_file,   IN_CONFIG(helper),            NULL, CONFIG_ITEM_AHEAD },
 
         { "Policy", "Directory", parse_directory, IN_CONFIG(policy_directory), NULL, 0 },
 
         { "Audit", "Retain",  parse_span, IN_CONFIG(audit_retain),   "400d", 0 },
-        { "Audit", "MaxSize", parse_size, IN_CONFIG(audit_max_size), "256M", 0 },
+        { "Audit", "MaxSize", parse_size, IN_CONFIG(audit_max_size), "256M", CONFIG_ITEM_AHEAD },
 };
 /* clang-format on */
 

@@ -237,7 +237,11 @@ static void test_every_key(void **state) {
         assert_string_equal(c->policy_directory, "/srv/policy.d");
         assert_int_equal(c->audit_retain, 7 * USEC_PER_DAY);
         assert_int_equal(c->audit_max_size, 2ULL << 30);
-        assert_int_equal(l.warnings.n, 0);
+        /* A key that nothing acts on yet says so: a bus, RequestsPerSecond, four of [Prompt],
+         * MaxSize. */
+        assert_int_equal(l.warnings.n, 7);
+        for (size_t k = 0; k < l.warnings.n; k++)
+                assert_non_null(strstr(l.warnings.messages[k], "yet, ignoring"));
 }
 
 /* Each of these is fine, alone. */
@@ -672,6 +676,17 @@ static void test_warnings(void **state) {
         _cleanup_(loaded_done) Loaded slow = load(false);
         assert_int_equal(slow.warnings.n, 1);
         assert_non_null(strstr(slow.warnings.messages[0], "a.conf:4: IdleInterval"));
+
+        /* Rules that are there and not in force. */
+        write_file("factord.conf.d/a.conf", "");
+        make_directory("policy.d");
+        _cleanup_(loaded_done) Loaded empty = load_text("");
+        assert_int_equal(empty.warnings.n, 0);
+        write_file("policy.d/deny.policy", "[Rule x]\n");
+        _cleanup_(loaded_done) Loaded rules = load_text("");
+        assert_int_equal(rules.warnings.n, 1);
+        assert_non_null(strstr(
+                        rules.warnings.messages[0], "policy.d: this version applies no rules"));
 }
 
 /* Passwords. */
