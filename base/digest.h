@@ -9,6 +9,7 @@
 
 typedef struct Digest Digest; /* opaque: an EVP_MD_CTX */
 
+/* Starts a SHA-256 hash; *ret is new. Returns 0 or -ENOMEM. */
 int digest_new(Digest **ret);
 /* Takes NULL, returns NULL. */
 Digest *digest_free(Digest *d);

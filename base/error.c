@@ -79,23 +79,3 @@ void error_list_done(ErrorList *list) {
         free(list->messages);
         *list = (ErrorList){0};
 }
-
-char *error_list_join(const ErrorList *list) {
-        size_t size = 1;
-
-        for (size_t i = 0; i < list->n; i++)
-                size += strlen(list->messages[i]) + 1;
-
-        char *text = malloc(size);
-        if (!text)
-                return NULL;
-
-        char *p = text;
-        for (size_t i = 0; i < list->n; i++) {
-                if (i > 0)
-                        *p++ = '\n';
-                p = stpcpy(p, list->messages[i]);
-        }
-        *p = '\0';
-        return text;
-}

@@ -28,5 +28,3 @@ typedef struct ErrorList {
 int error_list_add(ErrorList *list, const char *format, ...) _printf_(2, 3);
 /* Frees the messages and zeroes the list. */
 void error_list_done(ErrorList *list);
-/* One allocated string with a message a line, or NULL when memory is short. */
-char *error_list_join(const ErrorList *list);

@@ -101,12 +101,16 @@ int verb_from_string(const char *s) {
         return value_of(verbs, ELEMENTSOF(verbs), s);
 }
 
-void challenge_view_done(ChallengeView *v) {
-        for (size_t i = 0; i < v->n_fields; i++) {
-                free(v->fields[i].label);
-                free(v->fields[i].value);
+void detail_fields_done(DetailField *fields, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                free(fields[i].label);
+                free(fields[i].value);
         }
-        free(v->fields);
+        free(fields);
+}
+
+void challenge_view_done(ChallengeView *v) {
+        detail_fields_done(v->fields, v->n_fields);
         free(v->factor);
         free(v->service_sid);
         free(v->identity);

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "base/digest.h"
+#include "base/text.h"
 #include "base/time.h"
 
 typedef enum FactorType {
@@ -78,10 +79,13 @@ typedef struct DetailField {
         char *value;
 } DetailField;
 
+/* Frees the fields and their array. Takes NULL with 0. */
+void detail_fields_done(DetailField *fields, size_t n);
+
 /* What a person or a policy is shown of a challenge. */
 typedef struct ChallengeView {
-        char sid[35];
-        char factor_sid[35];
+        char sid[SID_SIZE];
+        char factor_sid[SID_SIZE];
         char digest[SHA256_HEX_SIZE]; /* binds a decision to what was shown */
         ChallengeState state;
         FactorType factor_type;
@@ -104,5 +108,5 @@ void challenge_view_done(ChallengeView *v);
 /* Who decided: a person behind a door, or a rule. */
 typedef struct Actor {
         uid_t uid;
-        const char *door; /* "socket", "dbus", "policy" */
+        const char *door; /* "socket", "policy" */
 } Actor;

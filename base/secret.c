@@ -2,7 +2,6 @@
 #include "base/secret.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -11,12 +10,12 @@
 
 void secret_wipe(void *data, size_t len) {
         if (data)
-                OPENSSL_cleanse(data, len);
+                explicit_bzero(data, len);
 }
 
 char *secret_string_free(char *text) {
         if (text)
-                OPENSSL_cleanse(text, strlen(text));
+                explicit_bzero(text, strlen(text));
         free(text);
         return NULL;
 }
@@ -103,12 +102,6 @@ void secret_move(Secret *ret, Secret *s) {
         secret_done(ret);
         *ret = *s;
         *s = (Secret){0};
-}
-
-bool secret_equal(const Secret *a, const Secret *b) {
-        if (a->len != b->len)
-                return false;
-        return a->len == 0 || CRYPTO_memcmp(a->data, b->data, a->len) == 0;
 }
 
 const char *secret_string(const Secret *s) {

@@ -156,6 +156,19 @@ int text_escape(const char *text, char **ret) {
         return 0;
 }
 
+int text_set(char **text, const char *value) {
+        _cleanup_free_ char *copy = NULL;
+
+        if (value) {
+                copy = strdup(value);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(*text);
+        *text = TAKE_PTR(copy);
+        return 0;
+}
+
 bool sid_valid(const char *sid, const char *prefix) {
         if (strlen(sid) != SID_LEN || sid[0] != prefix[0] || sid[1] != prefix[1])
                 return false;

@@ -9,12 +9,10 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 
-#define PREFIX_MIN_LEN 10
-
 bool challenge_is_reference(const char *text) {
         size_t len = strlen(text);
 
-        return len >= PREFIX_MIN_LEN && len <= SID_LEN && strncmp(text, "YC", 2) == 0 &&
+        return len >= SID_PREFIX_MIN && len <= SID_LEN && strncmp(text, "YC", 2) == 0 &&
                strspn(text + 2, "0123456789abcdef") == len - 2;
 }
 
@@ -33,7 +31,7 @@ int challenge_get(Session *s, const char *reference, JsonDoc **ret, json_object 
         if (!challenge_is_reference(reference))
                 return complain(EXIT_USAGE,
                                 "\"%s\" is no challenge's SID, nor %d or more characters of one",
-                                reference, PREFIX_MIN_LEN);
+                                reference, SID_PREFIX_MIN);
         p = parameters_new(s);
         parameters_add_string(s, p, "sid", reference);
         r = session_call(s, "GetChallenge", p, &reply);

@@ -152,14 +152,25 @@ int session_send(Session *s, const char *operation, json_object *parameters, boo
                         r = complain(connection_exit_status(r), "%s", error_text(msg, r));
         }
         json_object_wipe_put(parameters);
+        s->operation = operation;
         return r;
+}
+
+/* Whether an operation may have changed something although no answer came. */
+static bool operation_changes(const char *operation) {
+        static const char *const reads[] = {
+                        "Get", "List", "Monitor", "ChallengeFetch", "ChallengeList"};
+
+        for (size_t i = 0; i < ELEMENTSOF(reads); i++)
+                if (strncmp(operation, reads[i], strlen(reads[i])) == 0)
+                        return false;
+        return true;
 }
 
 /* Says what an error reply says. Returns the exit status for it. */
 static int report_error(const VarlinkMessage *m) {
         json_object *o = json_doc_object(m->parameters);
         const char *message = get_string(o, "message");
-        int64_t http_status = get_int(o, "http_status", 0), code = get_int(o, "code", 0);
         IpcError e = _IPC_ERROR_MAX;
 
         if (strncmp(m->error, IPC_INTERFACE ".", STRLEN(IPC_INTERFACE ".")) == 0)
@@ -168,12 +179,6 @@ static int report_error(const VarlinkMessage *m) {
                 e = IPC_INVALID_PARAMETER;
         if (!message)
                 return complain(ipc_error_exit_status(e), "the daemon answered %s", m->error);
-        if (e == IPC_API_ERROR && code > 0)
-                return complain(ipc_error_exit_status(e), "%s (HTTP %lld, code %lld)", message,
-                                (long long) http_status, (long long) code);
-        if (e == IPC_API_ERROR && http_status > 0)
-                return complain(ipc_error_exit_status(e), "%s (HTTP %lld)", message,
-                                (long long) http_status);
         return complain(ipc_error_exit_status(e), "%s", message);
 }
 
@@ -183,6 +188,11 @@ int session_receive(Session *s, JsonDoc **ret, bool *ret_continues) {
         int r;
 
         r = varlink_client_receive(s->client, s->deadline, &m, &msg);
+        if ((r == -ECONNRESET || r == -ETIMEDOUT) && operation_changes(s->operation))
+                return complain(EXIT_TIMED_OUT,
+                                "%s; what was asked may be done all the same: look before you ask "
+                                "again",
+                                error_text(msg, r));
         if (r < 0)
                 return complain(connection_exit_status(r), "%s", error_text(msg, r));
         if (m.error)

@@ -18,6 +18,7 @@ typedef struct Session {
         bool json;
         usec_t deadline;       /* boot time */
         VarlinkClient *client; /* connected by the first call */
+        const char *operation; /* the last one sent */
         bool out_of_memory;    /* a parameter could not be kept: nothing is sent any more */
 } Session;
 
@@ -52,9 +53,13 @@ typedef struct List {
         size_t n_replies;
 } List;
 
+/* Calls an operation that streams a list and collects each reply's member key, an array.
+ * parameters is taken and wiped. *ret is freed with list_done(). Returns 0, or an exit status and
+ * has said why. */
 int session_list(Session *s,
                 const char *operation,
                 json_object *parameters,
                 const char *key,
                 List *ret);
+/* Frees and zeroes. */
 void list_done(List *l);

@@ -5,7 +5,6 @@
 #include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -140,8 +139,8 @@ static int run_decision(Session *s, const Arguments *a, const char *operation, c
 
         if (reference && !challenge_is_reference(reference))
                 return complain(EXIT_USAGE,
-                                "\"%s\" is no challenge's SID, nor 10 or more characters of one",
-                                reference);
+                                "\"%s\" is no challenge's SID, nor %d or more characters of one",
+                                reference, SID_PREFIX_MIN);
         if (!digest && (!reference || !sid_valid(reference, "YC")) && !isatty(STDIN_FILENO))
                 return complain(EXIT_USAGE,
                                 "%s wants a whole SID or --digest where there is no terminal to "

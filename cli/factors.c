@@ -6,14 +6,13 @@
 #include <json-c/json.h>
 #include <pwd.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "base/text.h"
 #include "cli/challenge.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 
-int user_lookup(const char *user, int64_t *ret) {
+/* A user's name or number to a uid. Returns 0 or an exit status. */
+static int user_lookup(const char *user, int64_t *ret) {
         struct passwd *entry;
         unsigned long long uid;
         char *end;
@@ -44,7 +43,7 @@ int factor_add_owner(Session *s, json_object *parameters) {
         return r;
 }
 
-int factor_print(json_object *o) {
+static int factor_print(json_object *o) {
         char owner[64];
 
         print_pair(stdout, "name", get_string(o, "name"));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/input.h"
 
-#include <errno.h>
 #include <json-c/json.h>
 #include <string.h>
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "base/secret.h"
-#include "base/time.h"
 
 /* Prints "factorctl: …", escaped, one line, on stderr. Returns the exit status that it is given. */
 int complain(int exit_status, const char *format, ...) _printf_(2, 3);

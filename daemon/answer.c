@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -162,7 +161,7 @@ static int answer_submit(
         ApiWho who = answer_who(c);
         int r;
 
-        r = metadata_build(METADATA_DECISION, c->decision.id, c->host->facts, METADATA_MAX,
+        r = metadata_build(METADATA_DECISION, c->decision.id, c->host->facts, VERIFY_METADATA_MAX,
                         &s.metadata);
         if (r < 0)
                 return r;

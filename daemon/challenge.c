@@ -46,8 +46,8 @@ static int challenge_adopt(Challenge *c, VerifyChallenge *record) {
                         .owner = f->owner,
         };
 
-        memcpy(v.sid, record->sid, SID_LEN + 1);
-        memcpy(v.factor_sid, record->factor_sid, SID_LEN + 1);
+        memcpy(v.sid, record->sid, SID_SIZE);
+        memcpy(v.factor_sid, record->factor_sid, SID_SIZE);
         memcpy(v.digest, record->digest, sizeof(v.digest));
         if (text_set(&v.factor, f->name) < 0 || text_set(&v.service_sid, record->service_sid) < 0 ||
                         text_set(&v.identity, record->identity) < 0 ||
@@ -283,12 +283,9 @@ static int challenge_change(Challenge *c, const Change *change, char **reterr_ms
         if (r < 0)
                 return r;
         r = change_write(c, change, now, reterr_msg);
-        if (r >= 0)
-                r = store_commit(c->host->store, reterr_msg);
-        if (r < 0) {
-                store_rollback(c->host->store);
+        r = store_end(c->host->store, r, reterr_msg);
+        if (r < 0)
                 return r;
-        }
         if (change->void_reason) {
                 store_decision_done(&c->decision);
                 c->has_decision = false;

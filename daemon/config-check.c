@@ -184,6 +184,8 @@ static int check_ahead(ConfigLoader *l) {
         ConfigPlace at;
         int r = 0;
 
+        if (l->errors->n > 0)
+                return 0; /* those come first */
         for (size_t i = 0; i < n && r >= 0; i++)
                 if (items[i].flags & CONFIG_ITEM_AHEAD &&
                                 locate(l, items[i].section, items[i].key, &at))

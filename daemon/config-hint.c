@@ -2,7 +2,6 @@
 #include "daemon/config-parse.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -51,19 +50,29 @@ static const char *placeholder(const char *section) {
         return streq(section, CONFIG_SECTION_ACCOUNT) ? " NAME" : "";
 }
 
-static int hint(char **ret, const char *format, ...) _printf_(2, 3);
-static int hint(char **ret, const char *format, ...) {
-        va_list ap;
-        char *text = NULL;
+/* "Daemon, Api, … and Audit". */
+static int section_list(const char *const *names, size_t n, char **ret) {
+        _cleanup_free_ char *list = strdup("");
 
-        va_start(ap, format);
-        int r = vasprintf(&text, format, ap);
-        va_end(ap);
-        if (r < 0)
+        for (size_t i = 0; list && i < n; i++) {
+                const char *before = i == 0 ? "" : i + 1 < n ? ", " : " and ";
+                char *longer;
+
+                if (asprintf(&longer, "%s%s%s%s", list, before, names[i], placeholder(names[i])) <
+                                0)
+                        return -ENOMEM;
+                free(list);
+                list = longer;
+        }
+        if (!list)
                 return -ENOMEM;
-
-        *ret = text;
+        *ret = TAKE_PTR(list);
         return 0;
+}
+
+/* asprintf()'s word as an error. */
+static int printed(int length) {
+        return length < 0 ? -ENOMEM : 0;
 }
 
 bool config_section_known(const char *section) {
@@ -82,9 +91,14 @@ int config_section_hint(const char *section, char **ret) {
 
         const char *nearest = nearest_word(section, names, n);
         if (nearest)
-                return hint(ret, "did you mean [%s%s]?", nearest, placeholder(nearest));
-        return hint(ret, "remove it, or use one of Daemon, Api, Account NAME, Poll, Device, "
-                         "Prompt, Policy and Audit");
+                return printed(asprintf(
+                                ret, "did you mean [%s%s]?", nearest, placeholder(nearest)));
+
+        _cleanup_free_ char *list = NULL;
+        int r = section_list(names, n, &list);
+        if (r < 0)
+                return r;
+        return printed(asprintf(ret, "remove it, or use one of %s", list));
 }
 
 int config_key_hint(const char *section, const char *key, char **ret) {
@@ -93,18 +107,22 @@ int config_key_hint(const char *section, const char *key, char **ret) {
 
         const char *nearest = nearest_word(key, names, key_names(section, false, names));
         if (nearest)
-                return hint(ret, "did you mean %s?", nearest);
+                return printed(asprintf(ret, "did you mean %s?", nearest));
 
         if (strncasecmp(key, CONFIG_CUSTOM_PREFIX, custom) == 0)
-                return hint(ret, "a fact of your own is written as %sNAME=VALUE in [%s]",
-                                CONFIG_CUSTOM_PREFIX, CONFIG_SECTION_DEVICE);
+                return printed(asprintf(ret,
+                                "a fact of your own is written as %sNAME=VALUE in [%s]",
+                                CONFIG_CUSTOM_PREFIX, CONFIG_SECTION_DEVICE));
 
         nearest = nearest_word(key, names, key_names(section, true, names));
         if (nearest) {
                 const char *home = section_of(nearest);
-                return hint(ret, "%s belongs in [%s%s]", nearest, home, placeholder(home));
+                return printed(asprintf(
+                                ret, "%s belongs in [%s%s]", nearest, home, placeholder(home)));
         }
-        return hint(ret, "remove it, or see factord.conf(5) for the keys of this section");
+        return printed(
+                        asprintf(ret, "remove it, or see the shipped factord.conf for the keys of "
+                                      "this section"));
 }
 
 int config_shown(const char *text, char **ret) {
@@ -123,5 +141,5 @@ int config_shown(const char *text, char **ret) {
         int r = text_escape(head, &safe);
         if (r < 0)
                 return r;
-        return asprintf(ret, "%s%s", safe, cut ? "…" : "") < 0 ? -ENOMEM : 0;
+        return printed(asprintf(ret, "%s%s", safe, cut ? "…" : ""));
 }

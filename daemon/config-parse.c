@@ -15,16 +15,6 @@
 
 /* Texts. */
 
-static int set_text(char **target, const char *value) {
-        char *copy = strdup(value);
-        if (!copy)
-                return -ENOMEM;
-
-        free(*target);
-        *target = copy;
-        return 0;
-}
-
 /* An absolute path that names the same thing whoever reads it. */
 static int check_path(const char *path, char **reterr_msg) {
         if (path[0] != '/')
@@ -45,7 +35,7 @@ static int check_path(const char *path, char **reterr_msg) {
 }
 
 static int parse_file(const char *value, void *target, char **reterr_msg) {
-        int r = set_text(target, value);
+        int r = text_set(target, value);
         if (r < 0)
                 return r;
         r = check_path(value, reterr_msg);
@@ -60,7 +50,7 @@ static int parse_file(const char *value, void *target, char **reterr_msg) {
 static int parse_directory(const char *value, void *target, char **reterr_msg) {
         char **path = target;
 
-        int r = set_text(path, value);
+        int r = text_set(path, value);
         if (r < 0)
                 return r;
         for (size_t n = strlen(*path); n > 1 && (*path)[n - 1] == '/'; n--)
@@ -82,7 +72,7 @@ static int parse_socket(const char *value, void *target, char **reterr_msg) {
 static int parse_base_url(const char *value, void *target, char **reterr_msg) {
         char **url = target;
 
-        int r = set_text(url, value);
+        int r = text_set(url, value);
         if (r < 0)
                 return r;
         for (size_t n = strlen(*url); n > 0 && (*url)[n - 1] == '/'; n--)
@@ -139,11 +129,11 @@ static int parse_proxy(const char *value, void *target, char **reterr_msg) {
                 return error_set(reterr_msg, -EINVAL,
                                 "the proxy's URL has no host and port that can be used; write it "
                                 "as in http://proxy.example:3128");
-        return set_text(target, value);
+        return text_set(target, value);
 }
 
 static int parse_group(const char *value, void *target, char **reterr_msg) {
-        int r = set_text(target, value);
+        int r = text_set(target, value);
         if (r < 0)
                 return r;
         if (value[strcspn(value, ":/ \t")] != '\0')
@@ -387,7 +377,7 @@ static int parse_facts(const char *value, void *target, char **reterr_msg) {
 /* Accounts. */
 
 static int parse_account_sid(const char *value, void *target, char **reterr_msg) {
-        int r = set_text(target, value);
+        int r = text_set(target, value);
         if (r < 0)
                 return r;
         if (!sid_valid(value, "AC"))
@@ -397,7 +387,7 @@ static int parse_account_sid(const char *value, void *target, char **reterr_msg)
 }
 
 static int parse_user(const char *value, void *target, char **reterr_msg) {
-        int r = set_text(target, value);
+        int r = text_set(target, value);
         if (r < 0)
                 return r;
         if (!sid_valid(value, "AC") && !sid_valid(value, "SK"))
@@ -408,7 +398,7 @@ static int parse_user(const char *value, void *target, char **reterr_msg) {
 }
 
 static int parse_credential(const char *value, void *target, char **reterr_msg) {
-        int r = set_text(target, value);
+        int r = text_set(target, value);
         if (r < 0)
                 return r;
 
@@ -527,7 +517,7 @@ const char *config_custom_fault(const char *key, const char *value) {
         if (streq(key, METADATA_DECISION))
                 return "factord puts a fact of that name into every answer itself; choose another "
                        "name";
-        if (utf8_length(value) > METADATA_MAX)
+        if (utf8_length(value) > VERIFY_METADATA_MAX)
                 return "the fact is longer than all metadata may be; write 1024 characters or less";
         return NULL;
 }

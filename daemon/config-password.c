@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/file.h"
-#include "base/text.h"
 
 /* Room for the newline that is dropped. */
 #define PASSWORD_FILE_MAX (CONFIG_PASSWORD_MAX + STRLEN("\r\n"))

@@ -80,14 +80,7 @@ typedef struct Config {
         uint64_t audit_max_size; /* bytes */
 } Config;
 
-/* Reads the configuration: with path that file alone; else factord.conf and factord.conf.d/ *.conf
- * (in name order, later files win a key) of /etc/factord or $XDG_CONFIG_HOME/factord (the folder
- * comes in: it is config_directory). A missing search path is an empty configuration; a missing
- * path is an error. Files are checked as base/file.h says, against owner (the daemon's uid). Faults
- * go to errors, all of them, as "file:line: what, and what to do"; what is odd but usable goes to
- * warnings (a group that does not exist). runtime_directory and state_home are $XDG_RUNTIME_DIR and
- * $XDG_STATE_HOME for a user's defaults. Returns 0 when there was no fault, -EINVAL when there was,
- * -ENOMEM. */
+/* Where the configuration comes from. */
 typedef struct ConfigSource {
         bool system;
         const char *path;              /* --config, or NULL */
@@ -97,6 +90,14 @@ typedef struct ConfigSource {
         uid_t owner;
 } ConfigSource;
 
+/* Reads the configuration: with path that file alone; else factord.conf and factord.conf.d/ *.conf
+ * (in name order, later files win a key) of /etc/factord or $XDG_CONFIG_HOME/factord (the folder
+ * comes in: it is config_directory). A missing search path is an empty configuration; a missing
+ * path is an error. Files are checked as base/file.h says, against owner (the daemon's uid). Faults
+ * go to errors, all of them, as "file:line: what, and what to do"; what is odd but usable goes to
+ * warnings (a group that does not exist). runtime_directory and state_home are $XDG_RUNTIME_DIR and
+ * $XDG_STATE_HOME for a user's defaults. Returns 0 when there was no fault, -EINVAL when there was,
+ * -ENOMEM. */
 int config_load(Config **ret, const ConfigSource *source, ErrorList *errors, ErrorList *warnings);
 
 /* Reads the accounts' passwords, from files or from credentials_directory ($CREDENTIALS_DIRECTORY,

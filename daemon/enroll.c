@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "daemon/enrollment.h"
 #include "daemon/parameters.h"
-#include "daemon/view.h"
 #include "totp/base32.h"
 
 #define ENROLL_APP_ID "factord" /* Config.AppId */
@@ -51,34 +50,25 @@ static void enroll_parameters_done(EnrollParameters *p) {
         json_fields_done(totp_fields, ELEMENTSOF(totp_fields), p);
 }
 
-static bool enroll_check(Manager *m, Call *call, const EnrollParameters *p) {
-        if (!name_valid(p->name))
-                (void) call_invalid(call, "name",
-                                "%s is no name: use letters, digits, '.', '_' and '-', at most %i, "
-                                "not the form of a SID",
-                                p->name, NAME_MAX_LEN);
-        else if (registry_factor(&m->registry, p->name))
-                (void) call_invalid(call, "name", "There is a factor %s already", p->name);
-        else if (m->registry.n_factors >= STORE_FACTORS_MAX)
+static bool enroll_check(Manager *m, Call *call, const EnrollParameters *p, uid_t *ret_owner) {
+        if (!parameter_new_name(m, call, p->name))
+                return false;
+        if (m->registry.n_factors >= STORE_FACTORS_MAX)
                 (void) call_invalid(
                                 call, "name", "There are %i factors already", STORE_FACTORS_MAX);
         else if (p->account && !manager_account(m, p->account))
                 (void) call_invalid(call, "account",
                                 "There is no [Account %s] in the configuration", p->account);
-        else if (p->owner < 0 || p->owner >= UINT32_MAX)
-                (void) call_invalid(call, "owner", "%" PRIi64 " is not a user id", p->owner);
         else
-                return true;
+                return parameter_owner(call, p->owner, ret_owner);
         return false;
 }
 
 /* A record of what is common to both types. */
-static int enroll_record(Manager *m, Call *call, const EnrollParameters *p, StoreFactor *ret) {
+static int enroll_record(Manager *m, const EnrollParameters *p, StoreFactor *ret) {
         int r;
 
         ret->status = FACTOR_ENROLLING;
-        ret->owner = json_doc_value(call_parameters(call), "owner") ? (uid_t) p->owner
-                                                                    : call_peer(call)->uid;
         ret->created = now_realtime();
         r = text_set(&ret->name, p->name);
         if (r >= 0)
@@ -106,7 +96,7 @@ static int enroll_request(const Manager *m,
         _cleanup_free_ char *metadata = NULL, *public_key = NULL;
         int r;
 
-        r = metadata_build("enrolment", f->fingerprint, &m->facts, METADATA_MAX, &metadata);
+        r = metadata_build("enrolment", f->fingerprint, &m->facts, VERIFY_METADATA_MAX, &metadata);
         if (r < 0)
                 return r;
         if (!f->push_key) {
@@ -157,10 +147,8 @@ static int enroll_prepare(Manager *m,
                 r = manager_add_factor(m, record, &f, reterr_msg);
         if (r >= 0)
                 r = enroll_request(m, f, &seed, ret_request, reterr_msg);
-        if (r >= 0)
-                r = store_commit(m->store, reterr_msg);
+        r = store_end(m->store, r, reterr_msg);
         if (r < 0) {
-                store_rollback(m->store);
                 if (f)
                         registry_remove_factor(&m->registry, f);
                 return r;
@@ -196,7 +184,7 @@ void enroll_push(Manager *m, Call *call) {
         int r;
 
         if (!parameters_read(call, push_fields, ELEMENTSOF(push_fields), &p) ||
-                        !enroll_check(m, call, &p))
+                        !enroll_check(m, call, &p, &record.owner))
                 return;
         if ((p.account != NULL) == (p.access_token.data != NULL)) {
                 (void) call_invalid(
@@ -207,7 +195,7 @@ void enroll_push(Manager *m, Call *call) {
         if (r >= 0)
                 r = push_key_to_pkcs8(key, &record.secret);
         if (r >= 0)
-                r = enroll_record(m, call, &p, &record);
+                r = enroll_record(m, &p, &record);
         if (r < 0)
                 (void) call_error(call, IPC_STORE_ERROR, NULL, "No key could be made: %s",
                                 strerror(-r));
@@ -235,7 +223,7 @@ void enroll_totp(Manager *m, Call *call) {
         int algorithm, r;
 
         if (!parameters_read(call, totp_fields, ELEMENTSOF(totp_fields), &p) ||
-                        !enroll_check(m, call, &p))
+                        !enroll_check(m, call, &p, &record.owner))
                 return;
         algorithm = p.algorithm ? otp_algorithm_from_string(p.algorithm) : OTP_SHA1;
         if (algorithm < 0) {
@@ -263,7 +251,7 @@ void enroll_totp(Manager *m, Call *call) {
         if (r >= 0)
                 r = random_bytes(record.secret.data, record.secret.len);
         if (r >= 0)
-                r = enroll_record(m, call, &p, &record);
+                r = enroll_record(m, &p, &record);
         if (r < 0)
                 (void) call_error(call, IPC_STORE_ERROR, NULL, "No secret could be made: %s",
                                 strerror(-r));

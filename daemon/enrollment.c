@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <string.h>
 #include <time.h>
 
@@ -161,7 +160,6 @@ static void enrollment_roll_back(Enrollment *e) {
                 enrollment_drop(e);
 }
 
-static void enrollment_verify(Enrollment *e);
 static void enrollment_fetch(Enrollment *e);
 static void enrollment_look_up(Enrollment *e, const VerifyList *page);
 

@@ -9,19 +9,6 @@
 #include "base/text.h"
 #include "push/payload.h"
 
-int text_set(char **text, const char *value) {
-        _cleanup_free_ char *copy = NULL;
-
-        if (value) {
-                copy = strdup(value);
-                if (!copy)
-                        return -ENOMEM;
-        }
-        free(*text);
-        *text = TAKE_PTR(copy);
-        return 0;
-}
-
 /* Returns 0 also when the key can't be used: the record then says so. */
 static int factor_prepare_key(Factor *f) {
         const StoreFactor *s = &f->record;

@@ -65,5 +65,3 @@ bool factor_is_of(const Factor *f,
 int factor_take_code(Factor *f, Store *store, usec_t now, Secret *ret, usec_t *ret_wait);
 /* How long the step at now still lasts. TOTP only. */
 usec_t factor_step_left(const Factor *f, usec_t now);
-/* Replaces *text, a strdup of value (NULL: none). Returns 0 or -ENOMEM. */
-int text_set(char **text, const char *value);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "daemon/log.h"
+#include "daemon/parameters.h"
 #include "daemon/provider-call.h"
 #include "daemon/view.h"
 #include "totp/otpauth.h"
@@ -147,8 +147,8 @@ static int import_make_name(
 }
 
 static int import_record(Manager *m,
-                Call *call,
                 const ImportParameters *p,
+                uid_t owner,
                 OtpAccount *a,
                 StoreFactor *records,
                 size_t n) {
@@ -157,8 +157,7 @@ static int import_record(Manager *m,
 
         f->type = a->kind == OTP_TOTP ? FACTOR_TOTP : FACTOR_HOTP;
         f->status = FACTOR_LOCAL;
-        f->owner = json_doc_value(call_parameters(call), "owner") ? (uid_t) p->owner
-                                                                  : call_peer(call)->uid;
+        f->owner = owner;
         f->digits = a->digits;
         f->period = a->kind == OTP_TOTP ? a->period : 0;
         f->counter = (int64_t) a->counter;
@@ -193,11 +192,7 @@ static int import_store(Manager *m, Call *call, StoreFactor *records, size_t n, 
                 if (r >= 0)
                         r = store_audit_append(m->store, &a, reterr_msg);
         }
-        if (r >= 0)
-                r = store_commit(m->store, reterr_msg);
-        if (r < 0)
-                store_rollback(m->store);
-        return r;
+        return store_end(m->store, r, reterr_msg);
 }
 
 /* Stores the records, puts them to work and answers. */
@@ -302,22 +297,19 @@ static void import_link(Manager *m, Call *call, const ImportParameters *p, Store
 }
 
 /* What can be said about the parameters before anything is made of them. */
-static bool import_check(Manager *m, Call *call, const ImportParameters *p, const ImportList *l) {
-        if ((p->name || p->link) && l->n != 1)
+static bool import_check(Manager *m,
+                Call *call,
+                const ImportParameters *p,
+                const ImportList *l,
+                uid_t *ret_owner) {
+        if ((p->name || p->link) && l->n != 1) {
                 (void) call_invalid(call, "name",
                                 "A name or a link is for one secret; there are %zu", l->n);
-        else if (p->name && !name_valid(p->name))
-                (void) call_invalid(call, "name",
-                                "A name has letters, digits, '.', '_' and '-', at most %i, and is "
-                                "no SID",
-                                NAME_MAX_LEN);
-        else if (p->name && registry_factor(&m->registry, p->name))
-                (void) call_invalid(call, "name", "There is a factor %s already", p->name);
-        else if (p->owner < 0 || p->owner >= UINT32_MAX)
-                (void) call_invalid(call, "owner", "That is not a user id");
-        else
-                return true;
-        return false;
+                return false;
+        }
+        if (p->name && !parameter_new_name(m, call, p->name))
+                return false;
+        return parameter_owner(call, p->owner, ret_owner);
 }
 
 void import_accounts(Manager *m, Call *call) {
@@ -325,6 +317,7 @@ void import_accounts(Manager *m, Call *call) {
         _cleanup_(import_list_done) ImportList list = {0};
         _cleanup_free_ char *why = NULL;
         StoreFactor *records = NULL;
+        uid_t owner;
         size_t n;
         int r;
 
@@ -335,11 +328,11 @@ void import_accounts(Manager *m, Call *call) {
                 (void) call_invalid(call, "data", "%s", error_text(why, r));
                 return;
         }
-        if (!import_check(m, call, &p, &list))
+        if (!import_check(m, call, &p, &list, &owner))
                 return;
         records = calloc(list.n, sizeof(StoreFactor));
         for (n = 0; records && n < list.n && r >= 0; n++)
-                r = import_record(m, call, &p, &list.items[n], records, n);
+                r = import_record(m, &p, owner, &list.items[n], records, n);
         if (!records || r < 0)
                 (void) call_error(call, IPC_STORE_ERROR, NULL, "Out of memory");
         else if (p.link)

@@ -49,12 +49,18 @@ static int parse_options(int argc, char **argv, Options *ret) {
                         {"help", no_argument, NULL, 'h'},
                         {0},
         };
-        int c;
+        int c, mode = 0;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {
                 case 's':
                 case 'u':
+                        if (mode && mode != c) {
+                                log_error("--system and --user exclude each other; give one of "
+                                          "them");
+                                return -EINVAL;
+                        }
+                        mode = c;
                         ret->system = c == 's';
                         break;
                 case 'c':

@@ -2,7 +2,6 @@
 
 #include "daemon/manager.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -27,10 +26,6 @@
 #define CHALLENGE_KEPT (10 * USEC_PER_MINUTE) /* in memory, after its expiry */
 #define TEXT_KEPT (30 * USEC_PER_DAY)         /* provider text in the store */
 
-bool manager_may(const CallPeer *peer, uid_t owner) {
-        return peer->administrator || peer->uid == owner;
-}
-
 Actor manager_actor(const Call *call) {
         return (Actor){.uid = call_peer(call)->uid, .door = call_door_name(call)};
 }
@@ -45,15 +40,15 @@ Account *manager_account(Manager *m, const char *name) {
 Factor *manager_visible_factor(Manager *m, Call *call, const char *name_or_sid) {
         Factor *f = registry_factor(&m->registry, name_or_sid);
 
-        if (f && manager_may(call_peer(call), f->record.owner))
+        if (f && call_peer_may(call_peer(call), f->record.owner))
                 return f;
         (void) call_error(call, IPC_NO_SUCH_FACTOR, view_object_of_string("name", name_or_sid),
                         "There is no factor %s", name_or_sid);
         return NULL;
 }
 
-/* How many are held and how many wait for an answer. */
-void manager_notify_status(Manager *m) {
+/* STATUS= for the service manager: how many are held and how many wait for an answer. */
+static void manager_notify_status(Manager *m) {
         unsigned pending = 0;
 
         for (size_t i = 0; i < m->registry.n_factors; i++)
@@ -130,12 +125,9 @@ int manager_update_factor(
         r = store_factor_update(m->store, &f->record, reterr_msg);
         if (r >= 0 && event)
                 r = manager_audit_factor(m, event, f, actor, reterr_msg);
-        if (r >= 0)
-                r = store_commit(m->store, reterr_msg);
-        if (r < 0) {
-                store_rollback(m->store);
+        r = store_end(m->store, r, reterr_msg);
+        if (r < 0)
                 return r;
-        }
         manager_poll_factor(m, f);
         manager_tell_factor(m, f, "factor");
         return 0;
@@ -160,12 +152,9 @@ int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr
         r = store_factor_remove(m->store, f->record.id, reterr_msg);
         if (r >= 0)
                 r = manager_audit_factor(m, "removed", f, actor, reterr_msg);
-        if (r >= 0)
-                r = store_commit(m->store, reterr_msg);
-        if (r < 0) {
-                store_rollback(m->store);
+        r = store_end(m->store, r, reterr_msg);
+        if (r < 0)
                 return r;
-        }
         poller_remove(m->poller, f);
         factor_ref(f);
         registry_remove_factor(&m->registry, f);

@@ -50,8 +50,6 @@ DEFINE_CLEANUP(Manager *, manager_free);
 
 /* The account of that name, or NULL. */
 Account *manager_account(Manager *m, const char *name);
-/* Whether the caller may see and use what belongs to owner. */
-bool manager_may(const CallPeer *peer, uid_t owner);
 /* The factor of a name or SID if the caller may see it; else answers NoSuchFactor and returns NULL.
  */
 Factor *manager_visible_factor(Manager *m, Call *call, const char *name_or_sid);
@@ -77,5 +75,3 @@ int manager_hold(Manager *m, Challenge *c);
 Actor manager_actor(const Call *call);
 /* Runs an operation: operations.c. */
 void manager_dispatch(Call *call, void *userdata);
-/* STATUS= for the service manager: numbers only. */
-void manager_notify_status(Manager *m);

@@ -2,7 +2,6 @@
 #include "daemon/metadata.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -96,10 +95,7 @@ static int assignment_in(const char *path, const char *key, char **ret) {
 /* The facts: each sets *ret to a new text, or returns -errno when it can't be had. */
 
 static int copy_text(const char *text, char **ret) {
-        if (!text[0])
-                return -ENODATA;
-        *ret = strdup(text);
-        return *ret ? 0 : -ENOMEM;
+        return text[0] ? text_set(ret, text) : -ENODATA;
 }
 
 static int fact_os(char **ret) {

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/macros.h"
 
-#define METADATA_MAX 1024            /* characters, the API's limit */
 #define METADATA_DECISION "decision" /* the fact that leads every answer: its decision's id */
 #define METADATA_KNOWN_MAX 8
 

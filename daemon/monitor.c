@@ -59,7 +59,8 @@ int monitor_add(Monitor *m, Call *call) {
         return 0;
 }
 
-json_object *monitor_event(uint64_t sequence,
+/* One event, as the interface file has it: value (borrowed) is a challenge's or factor's view. */
+static json_object *monitor_event(uint64_t sequence,
                 usec_t time,
                 const char *type,
                 const char *key,
@@ -75,10 +76,8 @@ json_object *monitor_event(uint64_t sequence,
 
 static void monitor_tell(Monitor *m, uid_t owner, json_object *event) {
         for (Watcher *w = m->watchers, *next; w; w = next) {
-                const CallPeer *peer = call_peer(w->call);
-
                 next = w->next;
-                if (!peer->administrator && peer->uid != owner)
+                if (!call_peer_may(call_peer(w->call), owner))
                         continue;
                 /* One that can't be told any more has gone, or is closed by its door for reading
                  * too slowly. */
@@ -128,12 +127,12 @@ static size_t changes_since(const Registry *r, const CallPeer *peer, uint64_t si
 
         for (size_t i = 0; i < r->n_factors; i++) {
                 const Factor *f = r->factors[i];
-                if (f->sequence > since && (peer->administrator || peer->uid == f->record.owner))
+                if (f->sequence > since && call_peer_may(peer, f->record.owner))
                         ret[n++] = (Change){.sequence = f->sequence, .factor = f};
         }
         for (size_t i = 0; i < r->n_challenges; i++) {
                 const Challenge *c = r->challenges[i];
-                if (c->sequence > since && (peer->administrator || peer->uid == c->view.owner))
+                if (c->sequence > since && call_peer_may(peer, c->view.owner))
                         ret[n++] = (Change){.sequence = c->sequence, .challenge = c};
         }
         qsort(ret, n, sizeof(Change), change_compare);

@@ -6,6 +6,7 @@
 
 typedef struct Monitor Monitor;
 
+/* One that nobody watches yet. Returns 0 or -ENOMEM. */
 int monitor_new(Monitor **ret);
 /* Ends every stream. Takes NULL, returns NULL. */
 Monitor *monitor_free(Monitor *m);
@@ -18,12 +19,6 @@ int monitor_add(Monitor *m, Call *call);
  * changes: of what the registry holds. Returns 0, -ENOMEM, or the error of call_reply_more(). */
 int monitor_replay(const Registry *r, Call *call, uint64_t since);
 
-/* One event, as the interface file has it: value (borrowed) is a challenge's or factor's view. */
-json_object *monitor_event(uint64_t sequence,
-                usec_t time,
-                const char *type,
-                const char *key,
-                json_object *value);
 /* Tells those who may see what belongs to owner. */
 void monitor_challenge(Monitor *m, const Challenge *c);
 void monitor_factor(Monitor *m, const Factor *f, const char *type);

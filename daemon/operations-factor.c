@@ -3,11 +3,11 @@
 #include "daemon/operations-factor.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <json-c/json.h>
 #include <stddef.h>
 
 #include "base/text.h"
+#include "daemon/life.h"
 #include "daemon/parameters.h"
 #include "daemon/provider.h"
 #include "daemon/view.h"
@@ -136,26 +136,33 @@ void operation_set_owner(Manager *m, Call *call) {
                         {"owner", JSON_INT, offsetof(OwnerParameters, owner), JSON_MANDATORY},
         };
         OwnerParameters p = {0};
-        int64_t owner;
+        int64_t number;
+        uid_t owner;
         Factor *f;
 
         if (!parameters_read(call, fields, ELEMENTSOF(fields), &p))
                 return;
-        owner = p.owner;
+        number = p.owner;
         f = manager_visible_factor(m, call, p.name);
         json_fields_done(fields, ELEMENTSOF(fields), &p);
-        if (!f)
-                return;
-        if (owner < 0 || owner >= UINT32_MAX)
-                (void) call_invalid(call, "owner", "%" PRIi64 " is not a user id", owner);
-        else
-                set_owner(m, call, f, (uid_t) owner);
+        if (f && parameter_owner(call, number, &owner))
+                set_owner(m, call, f, owner);
 }
 
 typedef struct RemoveParameters {
         char *name;
         bool local;
 } RemoveParameters;
+
+/* What was decided must be able to end as the provider has it. */
+static bool answer_is_under_way(const Manager *m, const Factor *f) {
+        for (size_t i = 0; i < m->registry.n_challenges; i++) {
+                const Challenge *c = m->registry.challenges[i];
+                if (c->factor == f && c->has_decision && !life_is_final(c->view.state))
+                        return true;
+        }
+        return false;
+}
 
 static void remove_here(Manager *m, Call *call, Factor *f) {
         _cleanup_free_ char *why = NULL;
@@ -185,6 +192,13 @@ void operation_remove(Manager *m, Call *call) {
         json_fields_done(fields, ELEMENTSOF(fields), &p);
         if (!f)
                 return;
+        if (!local && answer_is_under_way(m, f)) {
+                (void) call_invalid(call, "name",
+                                "An answer of factor %s is on its way; try again when it has "
+                                "ended, or use --local to remove the factor here alone",
+                                f->record.name);
+                return;
+        }
         if (local || !f->record.sid)
                 remove_here(m, call, f);
         else if (f->detached)

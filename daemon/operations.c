@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "daemon/enroll.h"
@@ -34,6 +33,8 @@ static json_object *status_accounts(const Manager *m) {
 static json_object *status_problems(const Manager *m) {
         json_object *list = json_object_new_array();
 
+        if (store_problem(m->store))
+                json_object_array_add(list, json_object_new_string(store_problem(m->store)));
         for (size_t i = 0; i < m->problems.n; i++)
                 json_object_array_add(list, json_object_new_string(m->problems.messages[i]));
         return list;
@@ -58,7 +59,7 @@ static void operation_get_status(Manager *m, Call *call) {
 
         for (size_t i = 0; i < m->registry.n_factors; i++) {
                 const Factor *f = m->registry.factors[i];
-                if (!manager_may(peer, f->record.owner))
+                if (!call_peer_may(peer, f->record.owner))
                         continue;
                 factors++;
                 pending += f->n_open;
@@ -124,7 +125,7 @@ static void operation_list_factors(Manager *m, Call *call) {
         list_begin(&list, call, "factors");
         for (size_t i = 0; i < m->registry.n_factors; i++) {
                 const Factor *f = m->registry.factors[i];
-                if ((only && f != only) || !manager_may(call_peer(call), f->record.owner))
+                if ((only && f != only) || !call_peer_may(call_peer(call), f->record.owner))
                         continue;
                 if (!list_item(&list, view_factor(f)))
                         break;
@@ -159,7 +160,7 @@ static void operation_list_challenges(Manager *m, Call *call) {
         list_begin(&list, call, "challenges");
         for (size_t i = 0; i < m->registry.n_challenges; i++) {
                 const Challenge *c = m->registry.challenges[i];
-                if ((only && c->factor != only) || !manager_may(call_peer(call), c->view.owner) ||
+                if ((only && c->factor != only) || !call_peer_may(call_peer(call), c->view.owner) ||
                                 (!all && life_is_final(c->view.state)))
                         continue;
                 if (!list_item(&list, view_challenge(&c->view)))
@@ -169,7 +170,7 @@ static void operation_list_challenges(Manager *m, Call *call) {
 }
 
 static bool challenge_visible(const Challenge *c, const void *userdata) {
-        return manager_may(userdata, c->view.owner);
+        return call_peer_may(userdata, c->view.owner);
 }
 
 /* The challenge of a SID or of its beginning; NULL when the call is answered. */
@@ -213,6 +214,10 @@ static void operation_monitor(Manager *m, Call *call) {
 
         if (!parameters_read(call, fields, ELEMENTSOF(fields), &since))
                 return;
+        if (parameter_given(call, "since") && since < 0) {
+                (void) call_invalid(call, "since", "since is a sequence number, 0 or more");
+                return;
+        }
         if (since >= 0 && monitor_replay(&m->registry, call, (uint64_t) since) < 0)
                 return;
         if (monitor_add(m->monitor, call) < 0)

@@ -2,6 +2,7 @@
 
 #include "daemon/parameters.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -20,6 +21,32 @@ bool parameters_read(Call *call, const JsonField *fields, size_t n_fields, void 
 
 bool parameter_given(const Call *call, const char *key) {
         return json_doc_value(call_parameters(call), key) != NULL;
+}
+
+bool parameter_owner(Call *call, int64_t owner, uid_t *ret) {
+        if (!parameter_given(call, "owner")) {
+                *ret = call_peer(call)->uid;
+                return true;
+        }
+        if (owner < 0 || owner >= UINT32_MAX) {
+                (void) call_invalid(call, "owner", "%" PRIi64 " is not a user id", owner);
+                return false;
+        }
+        *ret = (uid_t) owner;
+        return true;
+}
+
+bool parameter_new_name(const Manager *m, Call *call, const char *name) {
+        if (!name_valid(name))
+                (void) call_invalid(call, "name",
+                                "%s is no name: use letters, digits, '.', '_' and '-', at most %i, "
+                                "not the form of a SID",
+                                name, NAME_MAX_LEN);
+        else if (registry_factor(&m->registry, name))
+                (void) call_invalid(call, "name", "There is a factor %s already", name);
+        else
+                return true;
+        return false;
 }
 
 static const JsonField target_fields[] = {

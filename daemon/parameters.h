@@ -10,6 +10,12 @@ bool parameters_read(Call *call, const JsonField *fields, size_t n_fields, void 
 /* Whether the call has that parameter: null counts as absent, 0 and "" do not. */
 bool parameter_given(const Call *call, const char *key);
 
+/* The parameter "owner" as a uid: the caller's own when it is absent. On failure the call is
+ * answered. */
+bool parameter_owner(Call *call, int64_t owner, uid_t *ret);
+/* Whether the parameter "name" can be a new factor's; if not, the call is answered. */
+bool parameter_new_name(const Manager *m, Call *call, const char *name);
+
 /* Whose challenges, as the interface file's Target has it. */
 typedef struct Target {
         char *factor, *account, *service_sid, *identity;
@@ -26,6 +32,6 @@ typedef struct TargetResolved {
 void target_done(Target *t);
 /* Reads a Target from raw JSON text and resolves it: a factor's own account (or, when it has none,
  * its device credential), or account, service and identity. On failure the call is answered.
- * device: prefer the device credential. */
+ */
 bool target_read(
                 Manager *m, Call *call, const char *raw, Target *ret, TargetResolved *ret_resolved);

@@ -30,6 +30,7 @@ ProviderCall *provider_call_free(ProviderCall *p) {
         free(p);
         return NULL;
 }
+
 void provider_cancel_all(Manager *m) {
         while (m->provider_calls) {
                 (void) call_error(m->provider_calls->call, IPC_UNCONFIRMED, NULL, "factord stops");
@@ -77,14 +78,17 @@ ProviderCall *provider_call_new(Manager *m, Call *call) {
 }
 
 void provider_send(ProviderCall *p, VerifyRequest *request, int r, const char *why) {
-        if (r == -EINVAL)
-                (void) call_invalid(p->call, "parameters", "%s", error_text(why, r));
-        else if (r >= 0)
+        bool invalid = r == -EINVAL;
+
+        if (r >= 0)
                 r = api_send(p->manager->api, &p->request, request, &p->who, provider_replied, p);
         if (r >= 0)
                 return;
-        (void) call_error(p->call, IPC_STORE_ERROR, NULL, "Cannot send the request: %s",
-                        strerror(-r));
+        if (invalid)
+                (void) call_invalid(p->call, "parameters", "%s", error_text(why, r));
+        else
+                (void) call_error(p->call, IPC_STORE_ERROR, NULL, "Cannot send the request: %s",
+                                strerror(-r));
         provider_call_free(p);
 }
 

@@ -7,23 +7,22 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "daemon/log.h"
 #include "daemon/provider-call.h"
 #include "daemon/view.h"
 
 /* The provider's object, checked by our reader, passed on whole. */
 static bool provider_pass_challenge(ProviderCall *p, const ApiReply *reply) {
-        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        _cleanup_(verify_challenge_done) VerifyChallenge c = {0};
         _cleanup_free_ char *why = NULL;
 
         if (reply->outcome != API_OK)
                 provider_failed(p->call, reply);
-        else if (json_doc_parse(&doc, reply->body, reply->len, &why) < 0)
+        else if (verify_challenge_read(&c, reply->body, reply->len, &why) < 0)
                 (void) call_error(p->call, IPC_API_ERROR, view_api_error(reply->http_status, 0),
                                 "The provider's reply cannot be read: %s", strempty(why));
         else
                 (void) call_reply(p->call,
-                                view_reply("challenge", json_object_get(json_doc_object(doc))));
+                                view_reply("challenge", json_object_get(json_doc_object(c.doc))));
         return false;
 }
 
@@ -60,9 +59,7 @@ static const JsonField field_fields[] = {
 };
 
 static void field_list_done(FieldList *l) {
-        for (size_t i = 0; i < l->n; i++)
-                json_fields_done(field_fields, ELEMENTSOF(field_fields), &l->items[i]);
-        free(l->items);
+        detail_fields_done(l->items, l->n);
 }
 
 static int field_list_read(const char *raw, FieldList *ret, char **reterr_msg) {
@@ -107,6 +104,11 @@ void provider_challenge_create(Manager *m, Call *call) {
                                 p->factor->record.name);
                 return;
         }
+        if (p->factor && p->factor->record.type == FACTOR_PUSH && !c.message) {
+                (void) call_invalid(call, "message",
+                                "Details.Message is missing; a push challenge needs one");
+                return;
+        }
         if (c.fields)
                 r = field_list_read(c.fields, &fields, &why);
         if (r < 0) {
@@ -118,7 +120,7 @@ void provider_challenge_create(Manager *m, Call *call) {
                                                    : (p->factor ? p->factor->record.sid : NULL),
                         .expiration_date = c.expiration_date,
                         .message = c.message,
-                        .fields = (const VerifyDetailField *) fields.items,
+                        .fields = fields.items,
                         .n_fields = fields.n,
                         .hidden_details = c.hidden_details,
                         .auth_payload = parameter_given(call, "auth_payload") ? &c.auth_payload
@@ -296,6 +298,7 @@ void provider_remove_factor(Manager *m, Call *call, Factor *f) {
         _cleanup_(verify_request_done) VerifyRequest request = {0};
         _cleanup_(provider_call_freep) ProviderCall *p = NULL;
         _cleanup_free_ char *why = NULL;
+        uint64_t sequence;
         int r;
 
         p = provider_call_new(m, call);
@@ -311,6 +314,13 @@ void provider_remove_factor(Manager *m, Call *call, Factor *f) {
                                 "The configuration has no account for factor %s; use --local to "
                                 "remove it here alone",
                                 f->record.name);
+                return;
+        }
+        /* A store that can't be written must show before the provider has deleted anything. */
+        r = store_sequence_next(m->store, &sequence, &why);
+        if (r < 0) {
+                (void) call_error(call, IPC_STORE_ERROR, NULL, "Nothing was removed: %s",
+                                error_text(why, r));
                 return;
         }
         p->replied = provider_removed;

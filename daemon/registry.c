@@ -6,8 +6,6 @@
 #include <search.h>
 #include <string.h>
 
-#include "base/text.h"
-
 /* The trees hold pointers to a SID that is part of the object, so that one comparison serves both.
  */
 typedef struct SidNode {

@@ -5,7 +5,6 @@
 #include "daemon/challenge.h"
 
 #define REGISTRY_CHALLENGES_MAX 10000
-#define SID_PREFIX_MIN 10
 
 typedef struct Registry {
         Factor **factors; /* in the order of their names */

@@ -68,6 +68,10 @@ Call *call_unref(Call *c) {
         return NULL;
 }
 
+bool call_peer_may(const CallPeer *peer, uid_t owner) {
+        return peer->administrator || peer->uid == owner;
+}
+
 const CallPeer *call_peer(const Call *c) {
         return &c->peer;
 }

@@ -13,7 +13,7 @@ typedef struct Call Call;
 
 /* What a door does with an answer. error is NULL for a good reply. parameters is borrowed. */
 typedef struct CallDoor {
-        const char *name; /* "socket", "dbus" */
+        const char *name; /* "socket" */
         int (*reply)(Call *call, const char *error, json_object *parameters, bool continues);
 } CallDoor;
 
@@ -22,6 +22,9 @@ typedef struct CallPeer {
         uid_t uid;
         bool administrator;
 } CallPeer;
+
+/* Whether the caller may see and use what belongs to owner. */
+bool call_peer_may(const CallPeer *peer, uid_t owner);
 
 /* Made by a door, with one reference. parameters is taken on success (wiped when the call ends);
  * more: the caller takes several replies. Returns 0 or -ENOMEM. */

@@ -126,8 +126,7 @@ static int receive_bytes(VarlinkClient *c, char **reterr_msg) {
                 return error_set(reterr_msg, r, "cannot read from the daemon: %s", strerror(-r));
         if (r == -ECONNRESET || eof)
                 return error_set(reterr_msg, -ECONNRESET,
-                                "the daemon closed the connection: it stops, or has too many "
-                                "connections of this user");
+                                "the daemon closed the connection before it answered");
         return 0;
 }
 
@@ -161,8 +160,4 @@ int varlink_client_receive(
 
 int varlink_client_fd(const VarlinkClient *c) {
         return c->fd;
-}
-
-bool varlink_client_has_message(const VarlinkClient *c) {
-        return c->in.whole;
 }

@@ -1,6 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A blocking Varlink client for the command line and the agent. */
+/* A blocking Varlink client for the command line. */
 
 #include "ipc/message.h"
 #include "ipc/operation.h"
@@ -24,6 +24,5 @@ int varlink_client_send(VarlinkClient *c,
  * -ECONNRESET when the server left, -EBADMSG; with a message. */
 int varlink_client_receive(
                 VarlinkClient *c, usec_t deadline, VarlinkMessage *ret, char **reterr_msg);
-/* The connection, for poll(); and whether a whole message is waiting already. */
+/* The connection, for poll(). */
 int varlink_client_fd(const VarlinkClient *c);
-bool varlink_client_has_message(const VarlinkClient *c);

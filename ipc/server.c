@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "ipc/connection.h"
+#include "ipc/message.h"
 #include "ipc/socket.h"
 
 /* How long accepting rests when descriptors or memory are short. */
@@ -45,6 +47,21 @@ static bool has_room(const VarlinkServer *s, const CallPeer *peer) {
         return s->n_connections < max && of_uid < IPC_CLIENTS_PER_UID_MAX;
 }
 
+/* Says why before the connection is closed, as far as that can be written at once. */
+static void refuse_connection(int fd) {
+        _cleanup_(secret_done) Secret out = {0};
+        json_object *o = json_object_new_object(), *text;
+
+        text = json_object_new_string(
+                        "Too many connections of this user are open; end some (factorctl watch "
+                        "holds one), or try again");
+        if (json_object_object_add(o, "message", text) < 0)
+                json_object_put(text);
+        if (varlink_message_write_reply(&out, IPC_INTERFACE ".RateLimited", o, false) >= 0)
+                (void) send(fd, out.data, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        json_object_put(o);
+}
+
 /* A client that can't be served is closed at once. */
 static void add_connection(VarlinkServer *s, int fd) {
         _cleanup_close_ int owned = fd;
@@ -54,8 +71,10 @@ static void add_connection(VarlinkServer *s, int fd) {
         if (socket_peer_uid(fd, &peer.uid) < 0)
                 return;
         peer.administrator = s->options.is_administrator(peer.uid, fd, s->options.userdata);
-        if (!has_room(s, &peer))
+        if (!has_room(s, &peer)) {
+                refuse_connection(fd);
                 return;
+        }
         if (varlink_connection_new(&c, s->event, fd, &peer, &s->options, on_closed, s) < 0)
                 return;
         s->connections[s->n_connections++] = c;

@@ -2,7 +2,6 @@
 /* Access tokens: made by a customer's backend for one device's enrolment. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/base64.h"
 #include "sandbox/check.h"

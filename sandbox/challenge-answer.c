@@ -12,7 +12,8 @@
 
 #define AUTH_PAYLOAD_MAX 5456
 
-void challenge_respond(Call *c, Challenge *challenge, ChallengeStatus status) {
+/* Ends a challenge as approved or denied. */
+static void challenge_respond(Call *c, Challenge *challenge, ChallengeStatus status) {
         challenge->status = status;
         challenge->responded = challenge->record.updated = c->now;
         challenge->updates++;

@@ -7,5 +7,3 @@
 /* Tries a code on a pending TOTP challenge: it becomes approved, or an attempt is counted. Returns
  * false with the reply set when this program could not do its job. */
 bool challenge_try_code(Call *c, Challenge *challenge, Factor *f, const char *code);
-/* Ends a challenge as approved or denied. */
-void challenge_respond(Call *c, Challenge *challenge, ChallengeStatus status);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Factors: what a user proves to hold, a device's key (push) or a shared secret (TOTP). */
-#include <errno.h>
-#include <string.h>
 #include <strings.h>
 
 #include "sandbox/check.h"

@@ -5,6 +5,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const char options_help[] =
                 "factord-sandbox --port N [OPTION…]\n"
                 "\n"

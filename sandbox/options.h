@@ -3,7 +3,6 @@
 /* The command line. */
 
 #include "base/error.h"
-#include "base/text.h"
 
 typedef struct Options {
         bool help;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/percent.h"
 #include "sandbox/check.h"
 #include "sandbox/json-build.h"
 
@@ -125,13 +126,13 @@ static bool fill(Call *c, const PageSource *s, Page *p) {
 static int print_filters(Call *c, const PageSource *s, FILE *f) {
         for (size_t i = 0; s->filters && s->filters[i]; i++) {
                 const char *value = params_get(&c->query, s->filters[i]);
-                _cleanup_free_ char *encoded = NULL;
+                _cleanup_(secret_done) Secret encoded = {0};
 
                 if (!value)
                         continue;
-                if (url_encode(value, &encoded) < 0)
+                if (percent_encode(&encoded, value, strlen(value)) < 0)
                         return -1;
-                fprintf(f, "%s=%s&", s->filters[i], encoded);
+                fprintf(f, "%s=%s&", s->filters[i], secret_string(&encoded));
         }
         return 0;
 }
@@ -146,7 +147,8 @@ static void add_page_url(JsonBuilder *b,
                 int64_t number,
                 const char *kind,
                 const char *token) {
-        _cleanup_free_ char *text = NULL, *encoded = NULL;
+        _cleanup_(secret_done) Secret encoded = {0};
+        _cleanup_free_ char *text = NULL;
         size_t len;
         FILE *f;
         int r;
@@ -159,10 +161,10 @@ static void add_page_url(JsonBuilder *b,
         fprintf(f, "%s%s?", c->base_url, c->path);
         r = print_filters(c, s, f);
         fprintf(f, "PageSize=%" PRId64 "&Page=%" PRId64, p->size, number);
-        if (token && url_encode(token, &encoded) < 0)
+        if (token && percent_encode(&encoded, token, strlen(token)) < 0)
                 r = -1;
-        if (encoded)
-                fprintf(f, "&PageToken=%s%s", kind, encoded);
+        else if (token)
+                fprintf(f, "&PageToken=%s%s", kind, secret_string(&encoded));
         if (fclose(f) != 0 || r < 0)
                 b->failed = true;
         else

@@ -21,8 +21,3 @@ int params_parse(const char *text, size_t len, Params *ret);
 void params_done(Params *p);
 /* The first value of that name, or NULL. Borrowed. Names are case-sensitive. */
 const char *params_get(const Params *p, const char *name);
-
-/* Decodes percent escapes, and '+' to a space when plus. *ret is new. Returns as params_parse(). */
-int url_decode(const char *text, size_t len, bool plus, char **ret);
-/* Encodes all but unreserved characters (RFC 3986 §2.3). *ret is new. Returns 0 or -ENOMEM. */
-int url_encode(const char *text, char **ret);

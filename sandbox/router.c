@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/percent.h"
+
 #define ALLOW(kind) (1U << (kind))
 #define ACCOUNT (ALLOW(AUTH_ACCOUNT) | ALLOW(AUTH_API_KEY))
 #define DEVICE ALLOW(AUTH_DEVICE)
@@ -110,7 +112,7 @@ static const Route *route_find(Call *c, const Segments *path, Segments *pattern)
 }
 
 static bool resolve_identity(Call *c, const char *text, size_t len) {
-        int r = url_decode(text, len, false, &c->identity);
+        int r = percent_decode_string(text, len, false, &c->identity);
 
         if (r == -ENOMEM) {
                 reply_failed(&c->reply);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "sandbox/json-build.h"
 #include "sandbox/jws-verify.h"
 #include "totp/base32.h"
 

@@ -68,7 +68,8 @@ int sid_new(const char *prefix, char ret[static SID_SIZE]) {
         return 0;
 }
 
-int record_list_add(RecordList *l, Record *item) {
+/* Appends a record, which stays its maker's. Returns 0 or -ENOMEM. */
+static int record_list_add(RecordList *l, Record *item) {
         if (l->n == l->allocated) {
                 size_t allocated = l->allocated == 0 ? 4 : 2 * l->allocated;
                 Record **items = reallocarray(l->items, allocated, sizeof(*items));
@@ -82,7 +83,7 @@ int record_list_add(RecordList *l, Record *item) {
         return 0;
 }
 
-void record_list_remove(RecordList *l, const Record *item) {
+static void record_list_remove(RecordList *l, const Record *item) {
         for (size_t i = 0; i < l->n; i++)
                 if (l->items[i] == item) {
                         memmove(l->items + i, l->items + i + 1, (l->n - i - 1) * sizeof(*l->items));

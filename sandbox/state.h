@@ -11,8 +11,6 @@
 #include "base/time.h"
 #include "totp/otp.h"
 
-#define SID_SIZE (SID_LEN + 1)
-
 /* The provider's limits. */
 #define PUSH_FACTORS_MAX 20
 #define TOTP_FACTORS_MAX 100
@@ -153,9 +151,6 @@ usec_t state_now(const State *s);
 int sid_new(const char *prefix, char ret[static SID_SIZE]);
 /* Random lower-case hex text of 2 * n digits. *ret is new. Returns 0 or -errno. */
 int random_hex(size_t n, char **ret);
-
-int record_list_add(RecordList *l, Record *item);
-void record_list_remove(RecordList *l, const Record *item);
 
 const char *factor_kind_to_string(FactorKind k);
 int factor_kind_from_string(const char *s);

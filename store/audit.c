@@ -36,7 +36,7 @@ static const char *text_get(const AuditRecord *r, size_t i) {
         return *(const char *const *) ((const char *) r + texts[i]);
 }
 
-static void text_set(AuditRecord *r, size_t i, const char *text) {
+static void text_borrow(AuditRecord *r, size_t i, const char *text) {
         *(const char **) ((char *) r + texts[i]) = text;
 }
 
@@ -118,7 +118,7 @@ static void read_record(Statement *st, AuditRecord *ret, Link *ret_link) {
         ret->time = (usec_t) column_int(st);
         ret->uid = column_int(st);
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                text_set(ret, i, column_borrow(st));
+                text_borrow(ret, i, column_borrow(st));
         read_mac(st, ret_link->mac);
 }
 

@@ -190,26 +190,6 @@ int store_challenges_load(
         return read_all(&st, ret, ret_n, reterr_msg);
 }
 
-int store_challenges_since(Store *s,
-                uint64_t since,
-                size_t max,
-                StoreChallenge **ret,
-                size_t *ret_n,
-                char **reterr_msg) {
-        _cleanup_(statement_done) Statement st = {0};
-        int r;
-
-        r = statement_prepare(&st, s,
-                        SELECT_CHALLENGE "WHERE c.sequence > ? ORDER BY c.sequence LIMIT ?",
-                        reterr_msg);
-        if (r < 0)
-                return r;
-
-        bind_int(&st, since > INT64_MAX ? INT64_MAX : (int64_t) since);
-        bind_int(&st, max > INT64_MAX ? INT64_MAX : (int64_t) max);
-        return read_all(&st, ret, ret_n, reterr_msg);
-}
-
 int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **reterr_msg) {
         _cleanup_(store_challenge_done) StoreChallenge c = {0};
         _cleanup_(statement_done) Statement st = {0};

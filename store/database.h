@@ -13,6 +13,7 @@ struct Store {
         bool in_transaction; /* between store_begin() and its end, whatever SQLite thinks */
         uint64_t sequence;   /* as the open transaction sees it */
         uint64_t sequence_before_begin;
+        char *problem; /* why the last transaction could not be written, or NULL */
         Secret seal_key;
         Secret audit_key;
 };

@@ -379,18 +379,3 @@ int store_code_take(Store *s, int64_t factor_id, uint64_t step, usec_t now, char
 
         return savepoint_release(&savepoint, reterr_msg);
 }
-
-int store_code_taken(Store *s, int64_t factor_id, uint64_t step, bool *ret, char **reterr_msg) {
-        _cleanup_(statement_done) Statement st = {0};
-        int64_t value;
-        int r;
-
-        r = statement_prepare(&st, s, "SELECT 1 FROM code_sent WHERE factor_id = ? AND step = ?",
-                        reterr_msg);
-        if (r < 0)
-                return r;
-
-        bind_int(&st, factor_id);
-        bind_int(&st, (int64_t) step);
-        return statement_take_int(&st, ret, &value, reterr_msg);
-}

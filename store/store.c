@@ -292,12 +292,7 @@ migrate(Store *s, int from, const KeySource *source, const Secret *check, char *
         r = schema_migrate(s, from, reterr_msg);
         if (r == 0 && from == 0)
                 r = record_key(s, source, check, reterr_msg);
-        if (r < 0) {
-                store_rollback(s);
-                return r;
-        }
-
-        return store_commit(s, reterr_msg);
+        return store_end(s, r, reterr_msg);
 }
 
 /* Gets the key, checks it, and brings the layout up to date, in this order: a store whose key is
@@ -421,6 +416,7 @@ Store *store_close(Store *s) {
         store_rollback(s);
         /* Closing writes the log back to the database, and removes it. */
         (void) sqlite3_close(s->handle);
+        free(s->problem);
         secret_done(&s->seal_key);
         secret_done(&s->audit_key);
         free(s->path);
@@ -466,4 +462,29 @@ void store_rollback(Store *s) {
         (void) database_exec(s, "ROLLBACK", NULL);
         s->in_transaction = false;
         s->sequence = s->sequence_before_begin;
+}
+
+/* Whether a failure is the store's own, and not an answer such as "taken already". */
+static bool is_problem(int r) {
+        return r == -ENOSPC || r == -EROFS || r == -EACCES || r == -EIO || r == -EUCLEAN ||
+               r == -EBUSY;
+}
+
+int store_end(Store *s, int r, char **reterr_msg) {
+        _cleanup_free_ char *why = NULL;
+        char **msg = reterr_msg ? reterr_msg : &why;
+
+        if (r >= 0)
+                r = store_commit(s, msg);
+        else
+                store_rollback(s);
+        if (r >= 0 || is_problem(r)) {
+                free(s->problem);
+                s->problem = r < 0 ? strdup(error_text(*msg, r)) : NULL;
+        }
+        return r;
+}
+
+const char *store_problem(const Store *s) {
+        return s->problem;
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/model.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "store/key-source.h"
 
 #define STORE_SCHEMA_VERSION 1
@@ -34,6 +35,12 @@ DEFINE_CLEANUP(Store *, store_close);
 int store_begin(Store *s, char **reterr_msg);
 int store_commit(Store *s, char **reterr_msg);
 void store_rollback(Store *s); /* harmless when nothing is open */
+/* Ends a transaction by the result of what was written in it: commits when r is 0 or more, else
+ * rolls back. Returns r when that is an error, or what store_commit() does. */
+int store_end(Store *s, int r, char **reterr_msg);
+/* Why the last transaction that store_end() ended could not be written, for people; NULL when it
+ * could. Borrowed until the next one. */
+const char *store_problem(const Store *s);
 
 /* A factor. Strings may be NULL where it says so. */
 typedef struct StoreFactor {
@@ -82,14 +89,12 @@ int store_factor_take_counter(Store *s, int64_t id, uint64_t *ret, char **reterr
  * -ENOENT: no such factor. Entries over STORE_CODE_KEPT old are dropped. now is only their age: any
  * monotonous enough wall clock. */
 int store_code_take(Store *s, int64_t factor_id, uint64_t step, usec_t now, char **reterr_msg);
-/* Whether the step's code was taken. */
-int store_code_taken(Store *s, int64_t factor_id, uint64_t step, bool *ret, char **reterr_msg);
 
 /* A decision: durable before anything is sent. Of a challenge's decisions at most one is not
  * voided. */
 typedef struct StoreDecision {
         char id[DECISION_ID_SIZE]; /* random, travels in the answer's Metadata */
-        char challenge_sid[35];
+        char challenge_sid[SID_SIZE];
         char digest[SHA256_HEX_SIZE]; /* what was shown */
         int64_t factor_id;
         Verb verb;
@@ -111,7 +116,7 @@ int store_decision_void(Store *s,
                 char **reterr_msg);
 
 typedef struct StoreChallenge {
-        char sid[35];
+        char sid[SID_SIZE];
         int64_t factor_id;
         ChallengeState state;
         char *document; /* the provider's JSON object as last received, raw; NULL when dropped */
@@ -132,13 +137,6 @@ int store_challenge_put(Store *s, StoreChallenge *c, char **reterr_msg);
  * their standing decisions. *ret is a new array. */
 int store_challenges_load(
                 Store *s, usec_t now, StoreChallenge **ret, size_t *ret_n, char **reterr_msg);
-/* Challenges whose sequence is over since, in that order, final ones included; at most max. */
-int store_challenges_since(Store *s,
-                uint64_t since,
-                size_t max,
-                StoreChallenge **ret,
-                size_t *ret_n,
-                char **reterr_msg);
 /* One challenge by SID, or -ENOENT. */
 int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **reterr_msg);
 /* The highest sequence number given out, and the next one (for a change that is no challenge's).

@@ -2,7 +2,6 @@
 #include "totp/base32.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* Eight characters of five bits each stand for five bytes. */
 #define GROUP_CHARS 8

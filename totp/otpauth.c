@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/percent.h"
 #include "base/text.h"
 #include "totp/base32.h"
 #include "totp/otpauth-text.h"
@@ -59,46 +60,23 @@ bool otpauth_has_prefix(const char *text, size_t len, const char *prefix) {
         return len >= n && strncasecmp(text, prefix, n) == 0;
 }
 
-static int hex_value(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
+static bool has_control(const char *text) {
+        for (; *text; text++)
+                if ((unsigned char) *text < 0x20 || *text == 0x7f)
+                        return true;
+        return false;
 }
 
 int otpauth_percent_decode(const char *text, size_t len, bool plus, Secret *ret) {
         _cleanup_(secret_done) Secret decoded = {0};
-        size_t n = 0;
         int r;
 
-        r = secret_resize(&decoded, len);
+        r = percent_decode(text, len, plus, &decoded);
+        if (r == -EBADMSG)
+                return -EINVAL;
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < len; i++) {
-                int c = (unsigned char) text[i];
-
-                if (c == '%') {
-                        int high = i + 2 < len ? hex_value(text[i + 1]) : -1;
-                        int low = i + 2 < len ? hex_value(text[i + 2]) : -1;
-
-                        if (high < 0 || low < 0)
-                                return -EINVAL;
-                        c = high << 4 | low;
-                        i += 2;
-                } else if (plus && c == '+')
-                        c = ' ';
-                if (c < 0x20 || c == 0x7f)
-                        return -EINVAL;
-                decoded.data[n++] = (uint8_t) c;
-        }
-        if (n < len) {
-                decoded.data[n] = '\0';
-                decoded.len = n;
-        }
-        if (!utf8_valid(secret_string(&decoded), n))
+        if (has_control(secret_string(&decoded)))
                 return -EINVAL;
         secret_move(ret, &decoded);
         return 0;
@@ -388,30 +366,9 @@ int otpauth_parse(OtpAccount *ret, const char *uri, size_t len, char **reterr_ms
         return 0;
 }
 
-/* Appends text with everything but RFC 3986's unreserved characters escaped. */
-static int append_escaped(Secret *s, const char *text) {
-        static const char hex[] = "0123456789ABCDEF";
-
-        for (; *text; text++) {
-                unsigned char c = (unsigned char) *text;
-                char escape[] = {'%', hex[c >> 4], hex[c & 15]};
-                bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                             (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-                int r;
-
-                r = secret_append(s, plain ? text : escape, plain ? 1 : sizeof(escape));
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* Text that the parser would give back. */
 static bool name_writable(const char *text) {
-        for (const char *p = text; *p; p++)
-                if ((unsigned char) *p < 0x20 || *p == 0x7f)
-                        return false;
-        return utf8_valid(text, strlen(text));
+        return !has_control(text) && utf8_valid(text, strlen(text));
 }
 
 static bool account_writable(const OtpAccount *a) {
@@ -427,7 +384,7 @@ static bool account_writable(const OtpAccount *a) {
 static int append_label(Secret *s, const char *issuer, const char *account) {
         int r;
 
-        r = append_escaped(s, issuer);
+        r = percent_encode(s, issuer, strlen(issuer));
         if (r < 0)
                 return r;
         if (*issuer || strchr(account, ':')) {
@@ -435,7 +392,7 @@ static int append_label(Secret *s, const char *issuer, const char *account) {
                 if (r < 0)
                         return r;
         }
-        return append_escaped(s, account);
+        return percent_encode(s, account, strlen(account));
 }
 
 static int append_parameters(Secret *s, const OtpAccount *a) {
@@ -456,7 +413,7 @@ static int append_parameters(Secret *s, const OtpAccount *a) {
                 r = secret_append_string(s, "&issuer=");
                 if (r < 0)
                         return r;
-                r = append_escaped(s, a->issuer);
+                r = percent_encode(s, a->issuer, strlen(a->issuer));
                 if (r < 0)
                         return r;
         }

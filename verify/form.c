@@ -7,65 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/percent.h"
 #include "base/text.h"
 #include "verify/request.h"
 
 void form_done(Form *f) {
         secret_done(&f->text);
-}
-
-static bool is_unreserved(unsigned char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-int percent_encode(Secret *s, const void *data, size_t len) {
-        static const char hex[] = "0123456789ABCDEF";
-        const unsigned char *p = data;
-
-        for (size_t i = 0; i < len; i++) {
-                char escape[3] = {'%', hex[p[i] >> 4], hex[p[i] & 15]};
-                int r = is_unreserved(p[i]) ? secret_append(s, p + i, 1)
-                                            : secret_append(s, escape, sizeof(escape));
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
-
-int percent_decode(const char *text, size_t len, char **ret) {
-        _cleanup_free_ char *decoded = malloc(len + 1);
-        size_t n = 0;
-
-        if (!decoded)
-                return -ENOMEM;
-        for (size_t i = 0; i < len; i++) {
-                if (text[i] != '%') {
-                        decoded[n++] = text[i];
-                        continue;
-                }
-                int high = len - i > 2 ? hex_digit(text[i + 1]) : -1;
-                int low = len - i > 2 ? hex_digit(text[i + 2]) : -1;
-                if (high < 0 || low < 0)
-                        return -EBADMSG;
-                decoded[n++] = (char) (high << 4 | low);
-                i += 2;
-        }
-        decoded[n] = '\0';
-        if (memchr(decoded, '\0', n) || !utf8_valid(decoded, n))
-                return -EBADMSG;
-        *ret = TAKE_PTR(decoded);
-        return 0;
 }
 
 void form_fail(Form *f, const char *format, ...) {
@@ -120,11 +67,12 @@ static int check_length(const char *name,
         return 0;
 }
 
-int check_text(const char *name, const char *value, size_t min, size_t max, char **reterr_msg) {
+int form_check_text(
+                const char *name, const char *value, size_t min, size_t max, char **reterr_msg) {
         return check_length(name, value, strlen(value), min, max, reterr_msg);
 }
 
-int check_sid(const char *name, const char *value, const char *prefix, char **reterr_msg) {
+int form_check_sid(const char *name, const char *value, const char *prefix, char **reterr_msg) {
         if (sid_valid(value, prefix))
                 return 0;
         if (sid_like(value))
@@ -140,7 +88,7 @@ int check_sid(const char *name, const char *value, const char *prefix, char **re
                         prefix);
 }
 
-int check_identity(const char *value, char **reterr_msg) {
+int form_check_identity(const char *value, char **reterr_msg) {
         size_t n = strlen(value);
 
         if (identity_valid(value))
@@ -161,7 +109,7 @@ int check_identity(const char *value, char **reterr_msg) {
 void form_add_text(Form *f, const char *name, const char *value, size_t min, size_t max) {
         if (f->error < 0 || !value)
                 return;
-        f->error = check_text(name, value, min, max, f->reterr_msg);
+        f->error = form_check_text(name, value, min, max, f->reterr_msg);
         form_add(f, name, value);
 }
 
@@ -209,7 +157,7 @@ void form_add_word(Form *f, const char *name, const char *value, const char *con
 void form_add_sid(Form *f, const char *name, const char *value, const char *prefix) {
         if (f->error < 0 || !value)
                 return;
-        f->error = check_sid(name, value, prefix, f->reterr_msg);
+        f->error = form_check_sid(name, value, prefix, f->reterr_msg);
         form_add(f, name, value);
 }
 

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/secret.h"
-#include "base/time.h"
 
 /* A form being filled. The first failure is kept in error (and its text in *reterr_msg) and what
  * comes after it is passed over, so that a builder reads as the list of its parameters.
@@ -40,13 +39,6 @@ void form_require(Form *f, const char *name, const void *value);
 void form_fail(Form *f, const char *format, ...) _printf_(2, 3);
 
 /* The checks alone: 0, or -EINVAL with a message. The value is not NULL. */
-int check_text(const char *name, const char *value, size_t min, size_t max, char **reterr_msg);
-int check_sid(const char *name, const char *value, const char *prefix, char **reterr_msg);
-int check_identity(const char *value, char **reterr_msg);
-
-/* Appends data with everything but the unreserved characters of RFC 3986 as %XX. Returns 0 or
- * -ENOMEM. */
-int percent_encode(Secret *s, const void *data, size_t len);
-/* Undoes it; *ret is new. Returns 0, -ENOMEM, or -EBADMSG for a broken escape, a NUL byte or what
- * is no UTF-8. */
-int percent_decode(const char *text, size_t len, char **ret);
+int form_check_text(const char *name, const char *value, size_t min, size_t max, char **reterr_msg);
+int form_check_sid(const char *name, const char *value, const char *prefix, char **reterr_msg);
+int form_check_identity(const char *value, char **reterr_msg);

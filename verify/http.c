@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "verify/reply.h"
 
 /* All header lines of a transfer together. */

@@ -51,9 +51,9 @@ typedef struct HttpReply {
         int status;
         const char *body; /* NUL-ended */
         size_t len;
-        bool too_large;               /* over VERIFY_REPLY_MAX, or 64 KiB of headers */
-        const char *date;             /* headers, or NULL (also when repeated) */
-        const char *retry_after;      /* */
+        bool too_large;   /* over VERIFY_REPLY_MAX, or 64 KiB of headers */
+        const char *date; /* headers, or NULL (also when repeated) */
+        const char *retry_after;
         const char *signature_fields; /* Twilio-Verify-Signature-Fields; "," when it came twice,
                                        * which no reader takes for a list of names */
         bool has_age;                 /* an Age header: a cache answered, its Date is no clock */

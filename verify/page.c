@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "verify/form.h"
+#include "base/percent.h"
 #include "verify/reply.h"
 
 void page_done(Page *p) {
@@ -63,7 +63,7 @@ int page_url_read(const char *url, char **ret_token, int64_t *ret_page, char **r
                 return error_set(reterr_msg, -EBADMSG, "next_page_url has no single PageToken");
         if (len > (size_t) 3 * VERIFY_PAGE_TOKEN_MAX)
                 return error_set(reterr_msg, -EBADMSG, "next_page_url has a PageToken too long");
-        r = percent_decode(value, len, &token);
+        r = percent_decode_string(value, len, false, &token);
         if (r == -EBADMSG)
                 return error_set(reterr_msg, r, "next_page_url has a malformed PageToken");
         if (r < 0)

@@ -14,7 +14,7 @@ static int check_item(const PathItem *item, char **reterr_msg) {
         int r = check_given(item->name, item->sid, reterr_msg);
         if (r < 0)
                 return r;
-        return check_sid(item->name, item->sid, item->prefix, reterr_msg);
+        return form_check_sid(item->name, item->sid, item->prefix, reterr_msg);
 }
 
 static int path_make(char **ret,
@@ -54,7 +54,7 @@ int path_of_entity(char **ret,
                 char **reterr_msg) {
         int r = check_given("Identity", entity->identity, reterr_msg);
         if (r == 0)
-                r = check_identity(entity->identity, reterr_msg);
+                r = form_check_identity(entity->identity, reterr_msg);
         if (r < 0)
                 return r;
         return path_make(ret, entity->service_sid, entity->identity, collection, item, reterr_msg);

@@ -43,11 +43,7 @@ void verify_challenge_done(VerifyChallenge *c) {
         free(c->factor_sid);
         free(c->factor_type);
         free(c->message);
-        for (size_t i = 0; i < c->n_fields; i++) {
-                free(c->fields[i].label);
-                free(c->fields[i].value);
-        }
-        free(c->fields);
+        detail_fields_done(c->fields, c->n_fields);
         free(c->hidden_details);
         free(c->decision);
         json_doc_free(c->doc);

@@ -4,7 +4,6 @@
 #include "verify/reply.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "verify/page.h"

@@ -59,8 +59,8 @@ typedef struct VerifyChallenge {
         size_t n_fields;
         char *hidden_details; /* raw JSON, or NULL when null or absent */
         char *decision;       /* metadata.decision: which of our decisions did it, or NULL */
-        char digest[SHA256_HEX_SIZE]; /* architecture: SID, factor SID, service, identity, dates,
-                                       * details and hidden details */
+        char digest[SHA256_HEX_SIZE]; /* over SID, factor SID, service, identity, dates, details
+                                       * and hidden details */
         JsonDoc *doc;                 /* the whole object, raw bytes kept: what is signed */
 } VerifyChallenge;
 
@@ -99,7 +99,10 @@ typedef struct VerifyFactor {
         char *metadata;                       /* raw JSON object, or NULL */
 } VerifyFactor;
 
+/* Frees and zeroes. */
 void verify_factor_done(VerifyFactor *f);
+/* Reads one factor. *ret owns what it holds: verify_factor_done(). A status
+ * other than verified reads as not verified. Returns 0, -EBADMSG with a message, or -ENOMEM. */
 int verify_factor_read(VerifyFactor *ret, const char *body, size_t len, char **reterr_msg);
 
 typedef struct VerifyFactorList {
@@ -109,7 +112,10 @@ typedef struct VerifyFactorList {
         int64_t next_page;
 } VerifyFactorList;
 
+/* Frees the items and the token, and zeroes. */
 void verify_factor_list_done(VerifyFactorList *l);
+/* Reads a page; one malformed item makes the page malformed. *ret owns its items and token:
+ * verify_factor_list_done(). Returns 0, -EBADMSG with a message, or -ENOMEM. */
 int verify_factor_list_read(VerifyFactorList *ret, const char *body, size_t len, char **reterr_msg);
 
 typedef struct VerifyAccessToken {
@@ -118,6 +124,9 @@ typedef struct VerifyAccessToken {
         int64_t ttl;
 } VerifyAccessToken;
 
+/* Frees, wipes and zeroes. */
 void verify_access_token_done(VerifyAccessToken *t);
+/* Reads a new access token. *ret owns it: verify_access_token_done(). Returns 0, -EBADMSG with a
+ * message, which has nothing of the token, or -ENOMEM. */
 int verify_access_token_read(
                 VerifyAccessToken *ret, const char *body, size_t len, char **reterr_msg);

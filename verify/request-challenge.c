@@ -7,11 +7,10 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "base/text.h"
 #include "verify/path.h"
 
 /* Clocks differ a little: so much past the limit is left to the provider to judge. */
-#define EXPIRATION_GRACE USEC_PER_MINUTE
+#define EXPIRATION_GRACE (5 * USEC_PER_SEC)
 
 static void add_expiration(Form *f, const char *date, usec_t now) {
         usec_t expires;
@@ -24,12 +23,13 @@ static void add_expiration(Form *f, const char *date, usec_t now) {
                 form_fail(f, "ExpirationDate is %s; it must be in the future", date);
         else if (expires - now > VERIFY_EXPIRATION_MAX + EXPIRATION_GRACE)
                 form_fail(f, "ExpirationDate is %llu minutes ahead; the limit is %llu",
-                                (unsigned long long) ((expires - now) / USEC_PER_MINUTE),
+                                (unsigned long long) ((expires - now + USEC_PER_MINUTE - 1) /
+                                                      USEC_PER_MINUTE),
                                 (unsigned long long) (VERIFY_EXPIRATION_MAX / USEC_PER_MINUTE));
         form_add(f, "ExpirationDate", date);
 }
 
-static int field_to_json(const VerifyDetailField *field, Form *f) {
+static int field_to_json(const DetailField *field, Form *f) {
         json_object *object, *label, *value;
         const char *text;
         int r = -ENOMEM;
@@ -55,7 +55,7 @@ static int field_to_json(const VerifyDetailField *field, Form *f) {
         return r;
 }
 
-static void add_fields(Form *f, const VerifyDetailField *fields, size_t n) {
+static void add_fields(Form *f, const DetailField *fields, size_t n) {
         if (n > VERIFY_FIELDS_MAX)
                 form_fail(f, "Details.Fields has %zu fields; the limit is %d", n,
                                 VERIFY_FIELDS_MAX);
@@ -67,11 +67,11 @@ static void add_fields(Form *f, const VerifyDetailField *fields, size_t n) {
                 form_require(f, label, fields[i].label);
                 form_require(f, value, fields[i].value);
                 if (f->error == 0)
-                        f->error = check_text(label, fields[i].label, 0, VERIFY_FIELD_LABEL_MAX,
-                                        f->reterr_msg);
+                        f->error = form_check_text(label, fields[i].label, 0,
+                                        VERIFY_FIELD_LABEL_MAX, f->reterr_msg);
                 if (f->error == 0)
-                        f->error = check_text(value, fields[i].value, 0, VERIFY_FIELD_VALUE_MAX,
-                                        f->reterr_msg);
+                        f->error = form_check_text(value, fields[i].value, 0,
+                                        VERIFY_FIELD_VALUE_MAX, f->reterr_msg);
                 if (f->error == 0)
                         f->error = field_to_json(fields + i, f);
         }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/json.h"
 #include "verify/path.h"
 
 void verify_request_done(VerifyRequest *r) {
@@ -18,7 +18,7 @@ int verify_check_string_map(
         _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
         int r;
 
-        r = check_text(parameter, json, STRLEN("{}"), max, reterr_msg);
+        r = form_check_text(parameter, json, STRLEN("{}"), max, reterr_msg);
         if (r < 0)
                 return r;
         r = json_doc_parse(&doc, json, strlen(json), reterr_msg);
@@ -48,7 +48,7 @@ int verify_access_token_create(
                 return r;
         form_require(&f, "Identity", p->identity);
         if (f.error == 0)
-                f.error = check_identity(p->identity, reterr_msg);
+                f.error = form_check_identity(p->identity, reterr_msg);
         if (f.error == 0)
                 form_add(&f, "Identity", p->identity);
         form_add(&f, "FactorType", "push");

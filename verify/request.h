@@ -8,7 +8,7 @@
  * zeroed *ret. */
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/model.h"
 #include "base/secret.h"
 #include "base/time.h"
 
@@ -59,23 +59,18 @@ typedef struct VerifyEntity {
         const char *identity;
 } VerifyEntity;
 
-typedef struct VerifyDetailField {
-        const char *label;
-        const char *value;
-} VerifyDetailField;
-
 typedef struct VerifyChallengeCreate {
         const char *factor_sid;
         const char *expiration_date; /* RFC 3339 as given */
         const char *message;
-        const VerifyDetailField *fields;
+        const DetailField *fields;
         size_t n_fields;
         const char *hidden_details; /* JSON object of strings */
         const Secret *auth_payload; /* TOTP code: 3 to 8 characters */
 } VerifyChallengeCreate;
 
 /* now: server time, against which expiration_date is checked (after now, at most
- * VERIFY_EXPIRATION_MAX ahead, with a minute of grace for clocks). */
+ * VERIFY_EXPIRATION_MAX ahead, with five seconds of grace for clocks). */
 int verify_challenge_create(VerifyRequest *ret,
                 const VerifyEntity *entity,
                 const VerifyChallengeCreate *p,

@@ -198,4 +198,4 @@ def test_api_error(ctl, daemon):
         raise Error("ApiError", message="Not found", http_status=404, code=20404)
 
     daemon(Poll=fail)
-    assert ctl("poll").stderr == "factorctl: Not found (HTTP 404, code 20404)\n"
+    assert ctl("poll").stderr == "factorctl: Not found\n"

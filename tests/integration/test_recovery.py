@@ -3,6 +3,7 @@
 
 import json
 import signal
+import subprocess
 
 import pytest
 
@@ -166,3 +167,68 @@ def test_hangup_is_survived(daemon):
     daemon.process.popen.send_signal(signal.SIGHUP)
     daemon.wait_log("restart to apply")
     assert call(daemon, "GetStatus")["status"]["factors"] == 0
+
+
+@pytest.fixture
+def small_disk(make_daemon, sandbox):
+    """A daemon whose state directory is a file system of its own, with 1 MiB."""
+    daemon = make_daemon(sandbox, start=False)
+    folder = daemon.state_directory
+    folder.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(folder)]
+    subprocess.run(mount, check=True)
+    try:
+        daemon.start()
+        yield daemon
+        daemon.kill()
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_full_disk(small_disk, sandbox):
+    """What can't be recorded is not sent, status says why, and all goes on when there is room."""
+    daemon = small_disk
+    asked = ask_push(daemon, enroll_push(daemon))
+    ballast = daemon.state_directory / "ballast"
+    with ballast.open("wb", buffering=0) as f, pytest.raises(OSError):
+        while f.write(b"x" * 4096):
+            pass
+    assert call_error(daemon, "Approve", **shown(asked)).name == "StoreError"
+    assert sandbox.updates(asked["sid"]) == []
+    assert "full" in daemon.ctl_json("status")["problems"][0]
+    assert call_error(daemon, "Remove", name="push").name in ("StoreError", "InvalidParameter")
+    assert len(sandbox.state()["factors"]) == 1
+    ballast.unlink()
+    assert approve(daemon, asked)["state"] == "approved"
+    assert daemon.ctl_json("status")["problems"] == []
+
+
+def test_daemon_dies_after_it_was_asked(daemon, sandbox):
+    """The decision may stand: that is not the same as no daemon."""
+    asked = ask_push(daemon, enroll_push(daemon))
+    sandbox.fault(f"POST .*/{asked['sid']}", delay_ms=2000)
+    ctl = daemon.popen_ctl("approve", asked["sid"], stderr=subprocess.PIPE)
+    wait_state(daemon, asked["sid"], "submitted")
+    daemon.kill()
+    _, err = ctl.communicate(timeout=20)
+    assert ctl.returncode == 124 and "may be done" in err
+    daemon.start()
+    wait_state(daemon, asked["sid"], "approved")
+
+
+def test_removal_waits_for_an_answer(daemon, sandbox):
+    asked = ask_push(daemon, enroll_push(daemon))
+    sandbox.fault(f"POST .*/{asked['sid']}", delay_ms=1500)
+    with Asked(daemon, "Approve", **shown(asked)) as approving:
+        wait_state(daemon, asked["sid"], "submitted")
+        error = call_error(daemon, "Remove", name="push")
+        assert error.name == "InvalidParameter" and "on its way" in error.parameters["message"]
+        assert approving.answer()["challenge"]["state"] == "approved"
+    call(daemon, "Remove", name="push")
+
+
+def test_unreadable_success_is_no_success(daemon, sandbox):
+    asked = ask_push(daemon, enroll_push(daemon))
+    sandbox.fault(f"GET .*/{asked['sid']}", status=200, body="{}")
+    error = call_error(daemon, "ChallengeFetch", target={"factor": "push"}, sid=asked["sid"])
+    assert error.name == "ApiError" and "cannot be read" in error.parameters["message"]

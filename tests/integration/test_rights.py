@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Daemon, wait_for
+from harness import Daemon, VarlinkError, wait_for
 from process import TIMEOUT
 from steps import ask_push, ask_totp, call, enroll_push, enroll_totp, shown, wait_state
 
@@ -280,13 +280,16 @@ def test_events_are_the_owners(system, sandbox, held):
             watcher.communicate()
 
 
-def served(daemon):
-    """Whether another connection is taken."""
-    with daemon.varlink() as varlink:
+def served(system):
+    """Whether one more connection gets an answer; else it is told why."""
+    with system.varlink() as varlink:
         try:
-            return varlink.call("GetStatus")
-        except (EOFError, ConnectionError):
-            return None
+            return bool(varlink.call("GetStatus"))
+        except VarlinkError as e:
+            assert e.name == "RateLimited" and "Too many connections" in e.parameters["message"]
+            return False
+        except ConnectionError:  # closed before the call was out
+            return False
 
 
 def test_connections_of_a_user(system):
@@ -296,6 +299,7 @@ def test_connections_of_a_user(system):
         for varlink in held:
             assert varlink.call("GetStatus")
         assert not served(system)
+        system.ctl("list", check=8)
         # Others are not in the way.
         assert User(system, STRANGER).call("GetStatus")
         held.pop().close()

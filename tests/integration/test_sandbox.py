@@ -22,6 +22,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
+from harness import wait_for
+
 BINARY = pathlib.Path(os.environ.get("FACTORD_BUILD_DIR", "build")) / "sandbox" / "factord-sandbox"
 IDENTITY = "user-0001"
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -141,8 +143,8 @@ class Sandbox:
     def code(self, factor, steps=0):
         config = factor["config"]
         # Not at the end of a step: it would be over when the code arrives.
-        while self.now() % config["time_step"] >= config["time_step"] - 3:
-            time.sleep(0.05)
+        wait_for(lambda: self.now() % config["time_step"] < config["time_step"] - 3,
+                 what="the next step")
         when = self.now() + steps * config["time_step"]
         digits = config["code_length"]
         # oathtool makes 6, 7 or 8 digits; fewer are the tail of six.
@@ -1276,8 +1278,8 @@ def test_fault_delay_holds_nobody_else(box):
     with concurrent.futures.ThreadPoolExecutor() as pool:
         begin = time.monotonic()
         slow = [pool.submit(box.get, "/Entities/slow-user1") for _ in range(5)]
-        while len([r for r in box.state["requests"] if r["fault"]]) < 5:
-            time.sleep(0.01)
+        wait_for(lambda: sum(bool(r["fault"]) for r in box.state["requests"]) >= 5,
+                 what="five held requests")
         for _ in range(20):
             box.get("/Entities").expect(200)
         assert not any(s.done() for s in slow)
@@ -1290,8 +1292,7 @@ def test_stops_while_a_reply_is_held(box):
     fault(box, match="GET .*", delay_ms=60000)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         held = pool.submit(box.get, "/Entities")
-        while not box.state["requests"]:
-            time.sleep(0.01)
+        wait_for(lambda: box.state["requests"], what="the held request")
         assert box.stop() == 0
         with pytest.raises(CUT):
             held.result()

@@ -363,7 +363,9 @@ static const struct {
                 {"[Acount main]\n", 1, "did you mean [Account NAME]?"},
                 {"[account main]\n", 1, "did you mean [Account NAME]?"},
                 {"[Accounts]\n", 1, "did you mean [Account NAME]?"},
-                {"[Weather]\nRain=yes\n", 1, "unknown section [Weather]; remove it, or use one of"},
+                {"[Weather]\nRain=yes\n", 1,
+                                "unknown section [Weather]; remove it, or use one of Daemon, Api, "
+                                "Account NAME, Poll, Device, Prompt, Policy and Audit"},
                 {"[Account]\n", 1, "the account has no name; write [Account NAME]"},
                 {"[Account a b]\n" SID "PasswordFile=/p\n", 1, "'a b' is no name for an account"},
                 {"[Account  a]\n" SID "PasswordFile=/p\n", 1, "' a' is no name for an account"},

@@ -215,6 +215,7 @@ static void test_many_of_a_uid(void **state) {
                 peer_expect_part(f, &p[i], "GetStatus");
         }
         p[IPC_CLIENTS_PER_UID_MAX] = peer_new(f->path);
+        peer_expect_part(f, &p[IPC_CLIENTS_PER_UID_MAX], "RateLimited");
         peer_expect_eof(f, &p[IPC_CLIENTS_PER_UID_MAX]);
         peer_close(&p[IPC_CLIENTS_PER_UID_MAX]);
 
@@ -256,6 +257,7 @@ static void test_room_for_administrators(void **state) {
         for (size_t i = 0; i < others; i++)
                 p[i] = peer_new_as(f, (uid_t) (50000 + i / IPC_CLIENTS_PER_UID_MAX));
         p[others] = peer_new_as(f, 60000);
+        peer_expect_part(f, &p[others], "RateLimited");
         peer_expect_eof(f, &p[others]);
         peer_close(&p[others]);
         for (size_t i = others; i < IPC_CLIENTS_MAX; i++) {

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "daemon/metadata.h"
+#include "verify/request.h"
 
 static void add(MetadataFacts *f, const char *key, const char *value) {
         assert_int_equal(metadata_facts_add(f, key, value), 0);
@@ -33,16 +34,16 @@ static char *build(const char *key, const char *value, const MetadataFacts *f, s
 static void test_plain(void **state) {
         _cleanup_(metadata_facts_done) MetadataFacts f = {0};
 
-        _cleanup_free_ char *nothing = build(NULL, NULL, &f, METADATA_MAX);
+        _cleanup_free_ char *nothing = build(NULL, NULL, &f, VERIFY_METADATA_MAX);
         assert_string_equal(nothing, "{}");
-        _cleanup_free_ char *led = build("decision", "1f", &f, METADATA_MAX);
+        _cleanup_free_ char *led = build("decision", "1f", &f, VERIFY_METADATA_MAX);
         assert_string_equal(led, "{\"decision\":\"1f\"}");
 
         add(&f, "os", "Debian");
         add(&f, "site", "");
-        _cleanup_free_ char *both = build("decision", "1f", &f, METADATA_MAX);
+        _cleanup_free_ char *both = build("decision", "1f", &f, VERIFY_METADATA_MAX);
         assert_string_equal(both, "{\"decision\":\"1f\",\"os\":\"Debian\",\"site\":\"\"}");
-        _cleanup_free_ char *facts = build(NULL, NULL, &f, METADATA_MAX);
+        _cleanup_free_ char *facts = build(NULL, NULL, &f, VERIFY_METADATA_MAX);
         assert_string_equal(facts, "{\"os\":\"Debian\",\"site\":\"\"}");
 }
 
@@ -51,7 +52,7 @@ static void test_escapes(void **state) {
         _cleanup_(metadata_facts_done) MetadataFacts f = {0};
 
         add(&f, "a\"b\\", "\x01\x1f\n\t\x7f/<é€\xf0\x9f\x98\x80");
-        _cleanup_free_ char *text = build(NULL, NULL, &f, METADATA_MAX);
+        _cleanup_free_ char *text = build(NULL, NULL, &f, VERIFY_METADATA_MAX);
         assert_string_equal(text,
                         "{\"a\\\"b\\\\\":\"\\u0001\\u001f\\u000a\\u0009\x7f/"
                         "<é€\xf0\x9f\x98\x80\"}");
@@ -65,9 +66,10 @@ static void test_not_utf8(void **state) {
         add(&f, "surrogate", "\xed\xa0\x80");
         add(&f, "k\xff", "v");
         add(&f, "good", "café");
-        _cleanup_free_ char *text = build("decision", "1", &f, METADATA_MAX);
+        _cleanup_free_ char *text = build("decision", "1", &f, VERIFY_METADATA_MAX);
         assert_string_equal(text, "{\"decision\":\"1\",\"good\":\"café\"}");
-        assert_int_equal(metadata_build("decision", "\xff", &f, METADATA_MAX, &none), -EINVAL);
+        assert_int_equal(metadata_build("decision", "\xff", &f, VERIFY_METADATA_MAX, &none),
+                        -EINVAL);
         assert_null(none);
 }
 
@@ -105,18 +107,18 @@ static void test_limits(void **state) {
 
 static void test_api_limit(void **state) {
         _cleanup_(metadata_facts_done) MetadataFacts f = {0};
-        char value[METADATA_MAX + 1] = "";
+        char value[VERIFY_METADATA_MAX + 1] = "";
 
         /* {"k":"…"} is eight characters and the value. */
-        memset(value, 'x', METADATA_MAX - 8);
+        memset(value, 'x', VERIFY_METADATA_MAX - 8);
         add(&f, "k", value);
-        _cleanup_free_ char *full = build(NULL, NULL, &f, METADATA_MAX);
-        assert_int_equal(strlen(full), METADATA_MAX);
+        _cleanup_free_ char *full = build(NULL, NULL, &f, VERIFY_METADATA_MAX);
+        assert_int_equal(strlen(full), VERIFY_METADATA_MAX);
 
         metadata_facts_done(&f);
-        value[METADATA_MAX - 8] = 'x';
+        value[VERIFY_METADATA_MAX - 8] = 'x';
         add(&f, "k", value);
-        _cleanup_free_ char *empty = build(NULL, NULL, &f, METADATA_MAX);
+        _cleanup_free_ char *empty = build(NULL, NULL, &f, VERIFY_METADATA_MAX);
         assert_string_equal(empty, "{}");
 }
 
@@ -127,7 +129,7 @@ static void test_no_key_twice(void **state) {
         add(&f, "os", "x");
         assert_int_equal(metadata_facts_add(&f, "os", "y"), -EEXIST);
         assert_int_equal(f.n, 2);
-        _cleanup_free_ char *text = build("decision", "1", &f, METADATA_MAX);
+        _cleanup_free_ char *text = build("decision", "1", &f, VERIFY_METADATA_MAX);
         assert_string_equal(text, "{\"decision\":\"1\",\"os\":\"x\"}");
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "daemon/registry.h"
 
 #define SID_A "YF0000000000000000000000000000000a"

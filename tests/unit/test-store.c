@@ -362,10 +362,26 @@ static void test_disk_full(void **state) {
         fixture_message(f, "make room");
         store_rollback(f->store);
 
-        assert_int_equal(store_challenges_since(f->store, 0, 100, &found, &n, &f->message), 0);
+        assert_int_equal(store_challenges_load(f->store, 0, &found, &n, &f->message), 0);
         assert_int_equal(n, 0);
         free(found);
         put_challenge(f, SID_A, id, CHALLENGE_ASKING);
+}
+
+static void test_end(void **state) {
+        Fixture *f = *state;
+
+        fixture_open(f);
+        assert_int_equal(store_begin(f->store, &f->message), 0);
+        (void) add_factor(f, "gone", FACTOR_TOTP, SECRET_TEXT);
+        assert_int_equal(store_end(f->store, -EXDEV, &f->message), -EXDEV);
+        assert_int_equal(count_factors(f), 0);
+
+        assert_int_equal(store_begin(f->store, &f->message), 0);
+        (void) add_factor(f, "kept", FACTOR_TOTP, SECRET_TEXT);
+        assert_int_equal(store_end(f->store, 1, &f->message), 0);
+        fixture_open(f);
+        assert_int_equal(count_factors(f), 1);
 }
 
 /* Another program writes to the file meanwhile. */
@@ -434,6 +450,7 @@ int main(void) {
                         STORE_TEST(test_open_read_only),
                         STORE_TEST(test_killed),
                         STORE_TEST(test_transaction),
+                        STORE_TEST(test_end),
                         STORE_TEST(test_disk_full),
                         STORE_TEST(test_busy),
                         STORE_TEST(test_undone_transaction),

@@ -408,6 +408,19 @@ static void test_comparisons(void **state) {
         assert_string_equal(strempty("a"), "a");
 }
 
+static void test_set(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(text_set(&text, "one"), 0);
+        assert_string_equal(text, "one");
+        assert_int_equal(text_set(&text, text), 0); /* its own text */
+        assert_string_equal(text, "one");
+        assert_int_equal(text_set(&text, ""), 0);
+        assert_string_equal(text, "");
+        assert_int_equal(text_set(&text, NULL), 0);
+        assert_null(text);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(test_utf8),
@@ -420,6 +433,7 @@ int main(void) {
                         cmocka_unit_test(test_name),
                         cmocka_unit_test(test_identity),
                         cmocka_unit_test(test_comparisons),
+                        cmocka_unit_test(test_set),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static void check_refused(int r, const VerifyRequest *q, char *why, const char *
         } while (0)
 
 /* n characters, each two bytes long: limits are in characters. */
-static const char *wide(size_t n) {
+static char *wide(size_t n) {
         static char text[2 * 6000 + 1];
 
         assert_true(n <= 6000);
@@ -116,31 +116,6 @@ static Secret secret_of(const char *text) {
 
         assert_int_equal(secret_append_string(&s, text), 0);
         return s;
-}
-
-static void test_percent(void **state) {
-        static const char reserved[] = " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}\x7f\xC3\xA9";
-        static const char kept[] = "ABCXYZabcxyz0189-._~";
-        _cleanup_(secret_done) Secret s = {0}, all = {0};
-        char *decoded = NULL;
-
-        assert_int_equal(percent_encode(&s, reserved, strlen(reserved)), 0);
-        assert_string_equal(secret_string(&s),
-                        "%20%21%22%23%24%25%26%27%28%29%2A%2B%2C%2F%3A%3B%3C%3D%3E%3F%40%5B%5C%5D"
-                        "%5E%60%7B%7C%7D%7F%C3%A9");
-        assert_int_equal(percent_decode(secret_string(&s), s.len, &decoded), 0);
-        assert_string_equal(decoded, reserved);
-        free(decoded);
-        assert_int_equal(percent_encode(&all, kept, strlen(kept)), 0);
-        assert_string_equal(secret_string(&all), kept);
-        assert_int_equal(percent_decode("a+b%2b%2B", 9, &decoded), 0);
-        assert_string_equal(decoded, "a+b++");
-        free(decoded);
-        assert_int_equal(percent_decode("%", 1, &decoded), -EBADMSG);
-        assert_int_equal(percent_decode("%4", 2, &decoded), -EBADMSG);
-        assert_int_equal(percent_decode("%4g", 3, &decoded), -EBADMSG);
-        assert_int_equal(percent_decode("%00", 3, &decoded), -EBADMSG);
-        assert_int_equal(percent_decode("%FF", 3, &decoded), -EBADMSG);
 }
 
 static void test_entity(void **state) {
@@ -180,7 +155,7 @@ static void test_entity(void **state) {
 }
 
 static void test_challenge_create(void **state) {
-        static const VerifyDetailField fields[] = {
+        static const DetailField fields[] = {
                         {"IP", "192.0.2.7"},
                         {"Say \"hi\"", "a/b\\c\n\xC3\xA9 & more"},
         };
@@ -213,11 +188,11 @@ static void test_challenge_create(void **state) {
 }
 
 static void test_challenge_create_limits(void **state) {
-        VerifyDetailField fields[21];
+        DetailField fields[21];
         VerifyChallengeCreate p = {.factor_sid = YF, .fields = fields};
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
-                fields[i] = (VerifyDetailField){"l", ""};
+                fields[i] = (DetailField){"l", ""};
 #define CREATE verify_challenge_create(&q, &entity, &p, NOW, &why)
         p.message = wide(256);
         TAKEN(CREATE);
@@ -266,7 +241,7 @@ static void test_challenge_create_limits(void **state) {
 }
 
 static void test_expiration_date(void **state) {
-        static const char *const good[] = {"2026-01-02T03:04:06Z", "2026-01-02T04:05:05Z",
+        static const char *const good[] = {"2026-01-02T03:04:06Z", "2026-01-02T04:04:10Z",
                         "2026-01-02T05:04:05+01:00"};
         VerifyChallengeCreate p = {.factor_sid = YF};
 
@@ -274,7 +249,7 @@ static void test_expiration_date(void **state) {
                 p.expiration_date = good[i];
                 TAKEN(CREATE);
         }
-        p.expiration_date = "2026-01-02T04:05:06Z";
+        p.expiration_date = "2026-01-02T04:04:11Z";
         REFUSED(CREATE, "ExpirationDate is 61 minutes ahead; the limit is 60");
         p.expiration_date = "2026-01-02T03:04:05Z";
         REFUSED(CREATE, "ExpirationDate is 2026-01-02T03:04:05Z; it must be in the future");
@@ -539,7 +514,6 @@ static void test_no_secret_in_messages(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                        cmocka_unit_test(test_percent),
                         cmocka_unit_test(test_entity),
                         cmocka_unit_test(test_challenge_create),
                         cmocka_unit_test(test_challenge_create_limits),
