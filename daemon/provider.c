@@ -104,7 +104,8 @@ void provider_challenge_create(Manager *m, Call *call) {
                                 p->factor->record.name);
                 return;
         }
-        if (p->factor && p->factor->record.type == FACTOR_PUSH && !c.message) {
+        /* Another factor of the same identity may be named, of another type. */
+        if (p->factor && p->factor->record.type == FACTOR_PUSH && !c.factor_sid && !c.message) {
                 (void) call_invalid(call, "message",
                                 "Details.Message is missing; a push challenge needs one");
                 return;

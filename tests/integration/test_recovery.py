@@ -232,3 +232,13 @@ def test_unreadable_success_is_no_success(daemon, sandbox):
     sandbox.fault(f"GET .*/{asked['sid']}", status=200, body="{}")
     error = call_error(daemon, "ChallengeFetch", target={"factor": "push"}, sid=asked["sid"])
     assert error.name == "ApiError" and "cannot be read" in error.parameters["message"]
+
+
+def test_message_is_for_push(daemon, sandbox):
+    """A push challenge needs one; a TOTP challenge that is asked by way of a push factor does not."""
+    push = enroll_push(daemon)
+    totp = enroll_totp(daemon, identity=push["identity"])
+    error = call_error(daemon, "ChallengeCreate", target={"factor": "push"})
+    assert error.name == "InvalidParameter" and "Details.Message" in error.parameters["message"]
+    created = call(daemon, "ChallengeCreate", target={"factor": "push"}, factor_sid=totp["sid"])
+    assert created["challenge"]["factor_sid"] == totp["sid"]
