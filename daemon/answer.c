@@ -27,6 +27,14 @@ static VerifyEntity answer_entity(const Challenge *c) {
         return (VerifyEntity){c->factor->record.service_sid, c->factor->record.identity};
 }
 
+/* Takes the request. */
+static int answer_send(Challenge *c, VerifyRequest *request, api_callback_t callback) {
+        ApiWho who = answer_who(c);
+        ApiTurn turn = {.since = c->view.created};
+
+        return api_send(c->host->api, &c->call, request, &who, &turn, callback, c);
+}
+
 /* Nothing is lost: the decision stays, and the next attempt begins with a fetch. */
 static void answer_later(Challenge *c, const char *reason, usec_t retry_after) {
         bool unknown = c->view.state == CHALLENGE_SUBMITTED;
@@ -158,7 +166,6 @@ static int answer_submit(
         _cleanup_(verify_request_done) VerifyRequest request = {0};
         _cleanup_free_ char *why = NULL;
         VerifyEntity entity = answer_entity(c);
-        ApiWho who = answer_who(c);
         int r;
 
         r = metadata_build(METADATA_DECISION, c->decision.id, c->host->facts, VERIFY_METADATA_MAX,
@@ -184,7 +191,7 @@ static int answer_submit(
                 log_error("Cannot submit the answer to %s: %s", c->view.sid, error_text(why, r));
                 return r;
         }
-        return api_send(c->host->api, &c->call, &request, &who, answer_submitted, c);
+        return answer_send(c, &request, answer_submitted);
 }
 
 /* A wrong code: the provider says 200 and leaves the challenge pending (or 403, as it once did). */
@@ -323,7 +330,7 @@ static int answer_fetch(Challenge *c, api_callback_t callback) {
         r = verify_challenge_fetch(&request, &entity, c->view.sid, NULL);
         if (r < 0)
                 return r;
-        return api_send(c->host->api, &c->call, &request, &who, callback, c);
+        return answer_send(c, &request, callback);
 }
 
 void answer_attempt(Challenge *c) {

@@ -6,19 +6,29 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "daemon/log.h"
+#include "daemon/queue.h"
 
-/* A server that asks for more is asked again all the same. */
-#define API_RETRY_AFTER_MAX (10 * USEC_PER_MINUTE)
+#define API_ACCURACY USEC_PER_MSEC
+/* A single failure may be one request's own bad luck: this many in a row are said. */
+#define API_FAILING 2
+
+/* How it works. api_send() queues; the timer's api_run() starts what may go, and goes on until the
+ * queue holds the rest back. Whatever changes that (a call that comes, ends or is dropped) makes
+ * the timer due. So nothing is sent, and nobody called back, but from the event loop. */
 
 struct Api {
         HttpClient *http;
         ServerClock clock;
+        Queue queue;
+        sd_event_source *timer;
 };
 
 struct ApiCall {
+        QueueItem item; /* the first: the queue hands out items */
         Api *api;
         HttpSlot *slot;
         VerifyRequest request;
@@ -30,15 +40,22 @@ struct ApiCall {
         void *userdata;
 };
 
-int api_new(Api **ret, sd_event *event, const HttpOptions *options, char **reterr_msg) {
+static int api_run(sd_event_source *source, uint64_t usec, void *userdata);
+
+int api_new(Api **ret, sd_event *event, const ApiOptions *options, char **reterr_msg) {
         _cleanup_(api_freep) Api *a = NULL;
         int r;
 
         a = calloc(1, sizeof(Api));
         if (!a)
                 return -ENOMEM;
+        queue_init(&a->queue, options->max_concurrent, options->requests_per_second);
         server_clock_init(&a->clock, now_realtime(), now_boottime());
-        r = http_client_new(&a->http, event, options, reterr_msg);
+        r = sd_event_add_time(
+                        event, &a->timer, CLOCK_BOOTTIME, USEC_INFINITY, API_ACCURACY, api_run, a);
+        if (r < 0)
+                return r;
+        r = http_client_new(&a->http, event, &options->http, reterr_msg);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(a);
@@ -49,6 +66,8 @@ Api *api_free(Api *a) {
         if (!a)
                 return NULL;
         http_client_free(a->http);
+        sd_event_source_disable_unref(a->timer);
+        queue_done(&a->queue);
         free(a);
         return NULL;
 }
@@ -57,13 +76,22 @@ usec_t api_now(const Api *a) {
         return server_clock_now(&a->clock, now_boottime());
 }
 
-const ServerClock *api_clock(const Api *a) {
+ServerClock *api_clock(Api *a) {
         return &a->clock;
+}
+
+static void api_run_at(Api *a, usec_t when) {
+        (void) sd_event_source_set_time(a->timer, when);
+        (void) sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT);
 }
 
 ApiCall *api_call_free(ApiCall *c) {
         if (!c)
                 return NULL;
+        if (c->item.lane) {
+                queue_remove(&c->api->queue, &c->item);
+                api_run_at(c->api, 0);
+        }
         http_slot_free(c->slot);
         verify_request_done(&c->request);
         factor_unref(c->device);
@@ -89,6 +117,32 @@ static int api_call_dispatch(ApiCall *c) {
         return http_send(c->api->http, &c->slot, &c->request, &credential, api_call_done, c);
 }
 
+/* The call's own: it may be freed. */
+static void api_call_finish(ApiCall *c, const ApiReply *reply) {
+        queue_remove(&c->api->queue, &c->item);
+        api_run_at(c->api, 0);
+        c->callback(c, reply, c->userdata);
+}
+
+static int api_run(sd_event_source *source, uint64_t usec, void *userdata) {
+        Api *a = userdata;
+        QueueItem *i;
+        usec_t when;
+
+        while ((i = queue_next(&a->queue, now_boottime(), &when))) {
+                ApiCall *c = (ApiCall *) i;
+                int r = api_call_dispatch(c);
+                if (r < 0)
+                        api_call_finish(c, &(ApiReply){
+                                                           .outcome = API_NOT_SENT,
+                                                           .text = strerror(-r),
+                                           });
+        }
+        if (when != USEC_INFINITY)
+                api_run_at(a, when);
+        return 0;
+}
+
 /* A 401 to a device may mean that its clock was wrong, once. */
 static bool api_call_may_retry(const ApiCall *c) {
         return c->device && !c->retried && !c->request.creates;
@@ -98,6 +152,7 @@ static int api_call_retry(ApiCall *c) {
         c->retried = true;
         factor_drop_jwt(c->device);
         c->slot = http_slot_free(c->slot);
+        pace_take(&c->item.lane->pace, now_boottime());
         return api_call_dispatch(c);
 }
 
@@ -159,9 +214,50 @@ static ApiOutcome outcome_of(const HttpReply *http, VerifyError *ret_error) {
         return API_TRANSIENT;
 }
 
+/* Whether the reply tells of the provider or the account, and not of this one request: then the
+ * others wait, too. */
+static bool api_fault(const HttpReply *http, const ApiReply *reply, QueueFault *ret) {
+        *ret = reply->http_status == 429 ? QUEUE_FAULT_ACCOUNT : QUEUE_FAULT_HOST;
+        switch (reply->outcome) {
+        case API_TRANSIENT:
+                return true;
+        case API_NOT_SENT:
+        case API_UNKNOWN:
+                return !http->too_large;
+        case API_OK:
+        case API_UNAUTHORIZED:
+        case API_REFUSED:
+                break;
+        }
+        return false;
+}
+
+/* Feeds the back-off, and says in the log when requests begin to fail and when they work again. */
+static void api_note_pace(ApiCall *c, const HttpReply *http, const ApiReply *reply) {
+        QueueLane *lane = c->item.lane;
+        QueueFault fault;
+        unsigned n;
+
+        if (api_fault(http, reply, &fault)) {
+                n = queue_failed(&c->api->queue, &c->item, fault, now_boottime(),
+                                reply->retry_after);
+                if (n == API_FAILING)
+                        log_warning("Requests to the provider keep failing (HTTP %i, code "
+                                    "%" PRId64
+                                    "); trying again with growing pauses; "
+                                    "factorctl status says why",
+                                        reply->http_status, reply->code);
+                (void) text_set(&lane->error, reply->text);
+                return;
+        }
+        if (queue_passed(&c->api->queue, &c->item) >= API_FAILING)
+                log_info("Requests to the provider work again");
+        (void) text_set(&lane->error, NULL);
+}
+
 static void api_call_done(HttpSlot *slot, const HttpReply *http, void *userdata) {
         ApiCall *c = userdata;
-        VerifyError error = {0};
+        _cleanup_(verify_error_done) VerifyError error = {0};
         char buffer[1024];
         ApiReply reply = {
                         .http_status = http->status,
@@ -176,44 +272,53 @@ static void api_call_done(HttpSlot *slot, const HttpReply *http, void *userdata)
         if (api_observe_date(c->api, http, retry) && c->device)
                 factor_drop_jwt(c->device);
         if (retry) {
-                if (api_call_retry(c) >= 0) {
-                        verify_error_done(&error);
+                if (api_call_retry(c) >= 0)
                         return;
-                }
                 reply.outcome = API_NOT_SENT; /* one refusal proves nothing */
         }
         reply.code = error.code;
         if (reply.outcome != API_OK)
                 reply.text = reply_text(http, &error, buffer, sizeof(buffer));
-        if (http->retry_after)
-                (void) http_retry_after_parse(
-                                http->retry_after, api_now(c->api), &reply.retry_after);
-        if (reply.retry_after > API_RETRY_AFTER_MAX)
-                reply.retry_after = API_RETRY_AFTER_MAX;
+        if (http->retry_after &&
+                        http_retry_after_parse(http->retry_after, api_now(c->api),
+                                        &reply.retry_after) >= 0 &&
+                        reply.retry_after > PACE_HOLD_MAX)
+                reply.retry_after = PACE_HOLD_MAX;
         log_debug("%s: HTTP %i, code %" PRId64,
                         c->request.method == VERIFY_GET    ? "GET"
                         : c->request.method == VERIFY_POST ? "POST"
                                                            : "DELETE",
                         reply.http_status, reply.code);
         api_account_note(c->account, &reply);
-        c->callback(c, &reply, c->userdata);
-        verify_error_done(&error);
+        api_note_pace(c, http, &reply);
+        api_call_finish(c, &reply);
+}
+
+static const char *who_account(const ApiWho *who) {
+        if (who->device)
+                return strempty(who->device->record.account_sid);
+        return who->account ? who->account->config->account_sid : "";
 }
 
 int api_send(Api *a,
                 ApiCall **ret,
                 VerifyRequest *request,
                 const ApiWho *who,
+                const ApiTurn *turn,
                 api_callback_t callback,
                 void *userdata) {
         _cleanup_(api_call_freep) ApiCall *c = NULL;
+        QueueLane *lane;
         int r;
 
         assert((who->device != NULL) + (who->account != NULL) + (who->token != NULL) == 1);
+        lane = queue_lane_make(&a->queue, who_account(who));
         c = calloc(1, sizeof(ApiCall));
-        if (!c)
+        if (!lane || !c)
                 return -ENOMEM;
         *c = (ApiCall){
+                        .item.poll = turn && turn->poll,
+                        .item.since = turn ? turn->since : api_now(a),
                         .api = a,
                         .request = *request,
                         .device = who->device ? factor_ref(who->device) : NULL,
@@ -227,9 +332,35 @@ int api_send(Api *a,
                 if (r < 0)
                         return r;
         }
-        r = api_call_dispatch(c);
-        if (r < 0)
-                return r;
+        c->item.lane = lane;
+        queue_add(&a->queue, &c->item);
+        api_run_at(a, 0);
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+bool api_is_failing(const Api *a, const ApiWho *who) {
+        const QueueLane *l = queue_lane(&a->queue, who_account(who));
+
+        return a->queue.host.n_failures >= API_FAILING || (l && l->pace.n_failures >= API_FAILING);
+}
+
+void api_hurry(Api *a) {
+        queue_hurry(&a->queue);
+        api_run_at(a, 0);
+}
+
+ApiLaneView api_lane_view(const Api *a, const char *account_sid) {
+        const QueueLane *l = queue_lane(&a->queue, account_sid);
+        Pace fresh;
+        usec_t lane, host = pace_poll_ready(&a->queue.host);
+
+        pace_init(&fresh, a->queue.requests_per_second);
+        lane = pace_poll_ready(l ? &l->pace : &fresh);
+        return (ApiLaneView){
+                        .n_waiting = l ? l->n_waiting : 0,
+                        .spacing = fresh.spacing,
+                        .poll_in = usec_sub(lane > host ? lane : host, now_boottime()),
+                        .error = l ? l->error : NULL,
+        };
 }

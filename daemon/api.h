@@ -1,9 +1,13 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Api: requests with a credential, the server's clock kept right, replies sorted. */
+/* Api: requests with a credential, each in its turn, the server's clock kept right, replies sorted.
+ *
+ * Every request waits in the lane of its account until there is room: at most MaxConcurrentRequests
+ * in flight, at most RequestsPerSecond for an account. Polls give way to everything else. */
 
 #include "daemon/clock.h"
 #include "daemon/factor.h"
+#include "daemon/pace.h"
 #include "verify/http.h"
 #include "verify/reply.h"
 
@@ -16,6 +20,13 @@ typedef struct ApiWho {
         Account *account;    /* account SID or API key */
         const Secret *token; /* an access token; copied */
 } ApiWho;
+
+/* When a call goes, among those of its account that wait. */
+typedef struct ApiTurn {
+        bool poll;    /* gives way to everything else, and waits out hold and pause */
+        usec_t since; /* the oldest goes first: a challenge's creation (server time), or when a poll
+                         was due (boot time) */
+} ApiTurn;
 
 typedef enum ApiOutcome {
         API_OK,
@@ -42,25 +53,49 @@ typedef struct ApiReply {
 
 typedef void (*api_callback_t)(ApiCall *call, const ApiReply *reply, void *userdata);
 
+typedef struct ApiOptions {
+        HttpOptions http;
+        unsigned max_concurrent;      /* requests in flight, of all accounts */
+        unsigned requests_per_second; /* of an account */
+} ApiOptions;
+
 /* References the event loop. Returns 0 or -errno with a message. */
-int api_new(Api **ret, sd_event *event, const HttpOptions *options, char **reterr_msg);
-/* Cancels what is in flight. Takes NULL, returns NULL. */
+int api_new(Api **ret, sd_event *event, const ApiOptions *options, char **reterr_msg);
+/* Cancels what is in flight or waits. Takes NULL, returns NULL. */
 Api *api_free(Api *a);
 DEFINE_CLEANUP(Api *, api_free);
 
 /* Server time now, microseconds; and the clock itself, borrowed. */
 usec_t api_now(const Api *a);
-const ServerClock *api_clock(const Api *a);
+ServerClock *api_clock(Api *a);
 
-/* Sends a request, which is taken (zeroed). A 401 to a device's JWT corrects the clock and is tried
+/* Sends a request when its turn comes, and takes it (zeroed). turn: NULL for one that is neither a
+ * poll nor an answer: it goes as it comes. A 401 to a device's JWT corrects the clock and is tried
  * once more, unless the request creates. Dropping the call cancels: the callback will not fire. It
- * never fires from inside api_send(). The callback may free its own call. Returns 0 or -errno. */
+ * never fires from inside api_send(). The callback may free its own call. Returns 0 or -ENOMEM. */
 int api_send(Api *a,
                 ApiCall **ret,
                 VerifyRequest *request,
                 const ApiWho *who,
+                const ApiTurn *turn,
                 api_callback_t callback,
                 void *userdata);
 /* Takes NULL, returns NULL. */
 ApiCall *api_call_free(ApiCall *c);
 DEFINE_CLEANUP(ApiCall *, api_call_free);
+
+/* Whether requests of this credential keep failing, for a reason that is not its own. */
+bool api_is_failing(const Api *a, const ApiWho *who);
+/* Forgets all pauses, not what the server asked for. */
+void api_hurry(Api *a);
+
+/* How an account's requests fare. */
+typedef struct ApiLaneView {
+        unsigned n_waiting; /* requests that wait for their turn */
+        usec_t spacing;     /* between two requests */
+        usec_t poll_in;     /* no poll is sent before so long; 0: now */
+        const char *error;  /* of the last request, when that failed for a while; untrusted */
+} ApiLaneView;
+
+/* Never fails: an account that has asked nothing yet has all zero but the spacing. */
+ApiLaneView api_lane_view(const Api *a, const char *account_sid);

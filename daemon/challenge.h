@@ -30,6 +30,7 @@ typedef struct ChallengeHost {
 struct Challenge {
         const ChallengeHost *host;
         Factor *factor;
+        LIST_ENTRY(Challenge) of_factor;
         ChallengeView view; /* view.state is assigned in one function of challenge.c */
         VerifyChallenge record;
         StoreDecision decision; /* the standing one, when has_decision */

@@ -438,7 +438,7 @@ static const ConfigItem items[] = {
         { "Api", "MaxConcurrentRequests", parse_concurrency, IN_CONFIG(max_concurrent_requests),
           "32", 0 },
         { "Api", "RequestsPerSecond",     parse_rate,        IN_CONFIG(requests_per_second),
-          "50", CONFIG_ITEM_AHEAD },
+          "50", 0 },
 
         { "Account", "AccountSid", parse_account_sid, IN_ACCOUNT(account_sid),
           NULL, CONFIG_ITEM_QUIET },

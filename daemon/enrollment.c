@@ -153,7 +153,7 @@ static void enrollment_roll_back(Enrollment *e) {
         if (e->factor->record.sid && (who.device || who.account)) {
                 r = verify_factor_delete(&request, &entity, e->factor->record.sid, NULL);
                 if (r >= 0)
-                        r = api_send(e->manager->api, &e->request, &request, &who,
+                        r = api_send(e->manager->api, &e->request, &request, &who, NULL,
                                         enrollment_deleted, e);
         }
         if (r < 0)
@@ -289,7 +289,8 @@ static void enrollment_verify(Enrollment *e) {
         if (r >= 0)
                 r = verify_factor_update(&request, &entity, &update, NULL);
         if (r >= 0)
-                r = api_send(e->manager->api, &e->request, &request, &who, enrollment_verified, e);
+                r = api_send(e->manager->api, &e->request, &request, &who, NULL,
+                                enrollment_verified, e);
         if (r < 0) {
                 enrollment_fail(e, NULL, strerror(-r));
                 enrollment_roll_back(e);
@@ -327,7 +328,8 @@ static void enrollment_fetch(Enrollment *e) {
         if (who.account || e->factor->push_key)
                 r = verify_factor_fetch(&request, &entity, e->factor->record.sid, NULL);
         if (r >= 0)
-                r = api_send(e->manager->api, &e->request, &request, &who, enrollment_fetched, e);
+                r = api_send(e->manager->api, &e->request, &request, &who, NULL, enrollment_fetched,
+                                e);
         if (r < 0) {
                 /* The configuration may have the account again at the next start. */
                 log_error("Cannot go on with enrolling %s: %s", e->factor->record.name,
@@ -434,7 +436,8 @@ static void enrollment_look_up(Enrollment *e, const VerifyList *page) {
         }
         r = verify_factor_list(&request, &entity, page, NULL);
         if (r >= 0)
-                r = api_send(e->manager->api, &e->request, &request, &who, enrollment_listed, e);
+                r = api_send(e->manager->api, &e->request, &request, &who, NULL, enrollment_listed,
+                                e);
         if (r < 0) {
                 enrollment_fail(e, NULL, strerror(-r));
                 enrollment_drop(e);
@@ -497,7 +500,7 @@ void enrollment_begin(Manager *m,
                 (void) call_error(call, IPC_STORE_ERROR, NULL, "Out of memory");
                 return;
         }
-        r = api_send(m->api, &e->request, request, &who, enrollment_replied, e);
+        r = api_send(m->api, &e->request, request, &who, NULL, enrollment_replied, e);
         if (r < 0) {
                 enrollment_fail(e, NULL, strerror(-r));
                 enrollment_drop(e);

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Factor: a stored factor at work, its key prepared, its credential at hand. */
 
+#include <sys/queue.h>
+
 #include "base/secret.h"
 #include "daemon/config.h"
 #include "push/key.h"
@@ -24,13 +26,20 @@ typedef struct Factor {
         char fingerprint[FINGERPRINT_SIZE]; /* names the key without telling it */
         PushKey *push_key;                  /* push */
         OtpKey *otp_key;                    /* totp, hotp */
-        Account *account;  /* borrowed; NULL when the configuration has no such account */
-        bool removed;      /* no longer in the store: what is under way must not use it */
-        bool detached;     /* enrolled at another BaseUrl: shown, not used */
-        unsigned n_open;   /* its challenges that are not final */
-        uint64_t sequence; /* of its last change */
-        usec_t last_poll;  /* wall time; 0: never */
-        char *poll_error;  /* of the last poll, or NULL */
+        Account *account;          /* borrowed; NULL when the configuration has no such account */
+        bool removed;              /* no longer in the store: what is under way must not use it */
+        bool detached;             /* enrolled at another BaseUrl: shown, not used */
+        unsigned n_open;           /* its challenges that are not final */
+        uint64_t sequence;         /* of its last change */
+        struct PollTarget *target; /* the poller's */
+        LIST_HEAD(, Challenge) challenges; /* the registry's: those it holds for it */
+        unsigned n_held;                   /* of them */
+        usec_t active;        /* boot time when one of its challenges changed last; 0: never */
+        bool examined;        /* the provider is being asked about it: examine.c */
+        usec_t examine_at;    /* boot time: when it is asked again */
+        usec_t last_poll;     /* wall time; 0: never */
+        char *poll_error;     /* of the last poll, or NULL */
+        bool poll_error_said; /* in the log */
         Secret jwt;
         usec_t jwt_made; /* server time */
 } Factor;

@@ -7,8 +7,12 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "daemon/examine.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
+
+/* After something happened more is likely to. */
+#define POLL_LIVELY USEC_PER_MINUTE
 
 /* Whether it ended here before: the provider may still list what was ignored or has failed. */
 static bool manager_has_ended(Manager *m, const char *sid) {
@@ -22,22 +26,30 @@ static bool manager_has_ended(Manager *m, const char *sid) {
         return ended;
 }
 
+/* Said once, until half of the places are free again. */
+static void manager_say_full(Manager *m, const Factor *f) {
+        if (m->is_full)
+                return;
+        m->is_full = true;
+        log_warning("Holding %zu challenges already; ignoring newer ones of factor %s and of "
+                    "others that have many until some have ended",
+                        m->registry.n_challenges, f->record.name);
+}
+
 static void manager_discover(Manager *m, Factor *f, VerifyChallenge *item, uint64_t round) {
         _cleanup_(challenge_freep) Challenge *c = NULL;
         Challenge *held;
         int r;
 
+        if (!registry_has_place(&m->registry, f)) {
+                manager_say_full(m, f);
+                return;
+        }
         if (manager_has_ended(m, item->sid))
                 return;
         r = challenge_new(&c, &m->host, f, item);
         if (r >= 0)
                 r = manager_hold(m, c);
-        if (r == -ENOBUFS) {
-                log_warning("Holding %i challenges already; ignoring the newer ones until some "
-                            "have ended",
-                                REGISTRY_CHALLENGES_MAX);
-                return;
-        }
         if (r < 0) {
                 log_error("Cannot take up a challenge of factor %s: %s", f->record.name,
                                 strerror(-r));
@@ -62,7 +74,7 @@ static void manager_on_page(
                         continue;
                 }
                 /* An account's list names the challenges of other devices, too. */
-                if (!f || !poll_target_has(t, f) || item->status != PROVIDER_PENDING)
+                if (!f || f->target != t || item->status != PROVIDER_PENDING)
                         continue;
                 if (!factor_is_of(f, item->account_sid, item->service_sid, item->identity)) {
                         log_warning("The list for factor %s names a challenge of another service "
@@ -74,62 +86,83 @@ static void manager_on_page(
         }
 }
 
-/* error: for status, may quote the provider. The log gets numbers alone. */
-static void manager_note_poll(Manager *m, PollTarget *t, const ApiReply *reply, const char *error) {
-        size_t n;
-        Factor *const *factors = poll_target_factors(t, &n);
-
-        m->last_poll = now_realtime();
-        for (size_t i = 0; i < n; i++) {
-                Factor *f = factors[i];
-                /* Said once in the log, always in status. */
-                if (error && !f->poll_error)
-                        log_warning("Cannot poll factor %s (HTTP %i, code %" PRIi64
-                                    "); factorctl list says why",
-                                        f->record.name, reply ? reply->http_status : 0,
-                                        reply ? reply->code : 0);
-                else if (!error && f->poll_error)
-                        log_info("Polling factor %s works again", f->record.name);
-                if (!error)
-                        f->last_poll = m->last_poll;
-                (void) text_set(&f->poll_error, error);
-        }
+/* error: for status, may quote the provider. say: in the log, numbers alone. */
+static void factor_note_poll(Factor *f, const ApiReply *reply, const char *error, bool say) {
+        if (say && !f->poll_error_said)
+                log_warning("Cannot poll factor %s (HTTP %i, code %" PRIi64
+                            "); factorctl list says why",
+                                f->record.name, reply ? reply->http_status : 0,
+                                reply ? reply->code : 0);
+        else if (!error && f->poll_error_said)
+                log_info("Polling factor %s works again", f->record.name);
+        f->poll_error_said = error && (say || f->poll_error_said);
+        (void) text_set(&f->poll_error, error);
 }
 
 /* What a complete round did not name is no longer pending: the provider is asked what became of it.
  */
 static void manager_on_complete(PollTarget *t, uint64_t round, void *userdata) {
         Manager *m = userdata;
+        size_t n;
+        Factor *const *factors = poll_target_factors(t, &n);
 
-        manager_note_poll(m, t, NULL, NULL);
-        for (size_t i = 0; i < m->registry.n_challenges; i++) {
-                Challenge *c = m->registry.challenges[i];
-                if (c->round < round && poll_target_has(t, c->factor))
-                        challenge_missed(c);
+        m->last_poll = now_realtime();
+        for (size_t i = 0; i < n; i++) {
+                Challenge *c;
+                factors[i]->last_poll = m->last_poll;
+                factor_note_poll(factors[i], NULL, NULL, false);
+                LIST_FOREACH(c, &factors[i]->challenges, of_factor) {
+                        if (c->round < round)
+                                challenge_missed(c);
+                }
         }
 }
 
-static void manager_on_poll_failed(
-                PollTarget *t, const ApiReply *reply, const char *text, void *userdata) {
+static bool is_transient(const ApiReply *reply) {
+        return reply && (reply->outcome == API_TRANSIENT || reply->outcome == API_NOT_SENT ||
+                                        reply->outcome == API_UNKNOWN);
+}
+
+static void manager_on_poll_failed(PollTarget *t,
+                const ApiReply *reply,
+                const char *text,
+                unsigned n_failures,
+                void *userdata) {
         Manager *m = userdata;
         size_t n;
         Factor *const *factors = poll_target_factors(t, &n);
+        ApiWho who = poll_target_who(t);
+        /* What ails all is said by the transport, once, and a passing fault need not be said. */
+        bool say = !is_transient(reply) || (n_failures > 1 && !api_is_failing(m->api, &who));
 
-        manager_note_poll(m, t, reply, text);
+        m->last_poll = now_realtime();
+        for (size_t i = 0; i < n; i++)
+                factor_note_poll(factors[i], reply, text, say);
+        if (!reply)
+                return;
         /* Twice 401 to a device's own JWT under a corrected clock. An account's 401 touches no
          * factor. */
-        if (reply && reply->outcome == API_UNAUTHORIZED && !poll_target_account(t))
-                manager_revoked(factors[0], text, m);
+        if (reply->outcome == API_UNAUTHORIZED && who.device)
+                manager_revoked(who.device, text, m);
+        else if (reply->outcome == API_REFUSED)
+                for (size_t i = n; i-- > 0;)
+                        examine_factor(m, factors[i]);
 }
 
-static bool manager_is_busy(PollTarget *t, void *userdata) {
+static PollPace manager_pace(PollTarget *t, void *userdata) {
         size_t n;
         Factor *const *factors = poll_target_factors(t, &n);
+        const Account *account = poll_target_who(t).account;
+        usec_t now = now_boottime();
 
-        for (size_t i = 0; i < n; i++)
-                if (factors[i]->n_open > 0)
-                        return true;
-        return false;
+        if (account && account->refused)
+                return POLL_RARE;
+        for (size_t i = 0; i < n; i++) {
+                const Factor *f = factors[i];
+                if (f->n_open > 0 || (f->active > 0 && now < usec_add(f->active, POLL_LIVELY)))
+                        return POLL_BUSY;
+        }
+        return POLL_IDLE;
 }
 
 PollerHandler manager_poll_handler(Manager *m) {
@@ -137,7 +170,7 @@ PollerHandler manager_poll_handler(Manager *m) {
                         .page = manager_on_page,
                         .complete = manager_on_complete,
                         .failed = manager_on_poll_failed,
-                        .busy = manager_is_busy,
+                        .pace = manager_pace,
                         .userdata = m,
         };
 }

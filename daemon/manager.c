@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "daemon/enrollment.h"
+#include "daemon/examine.h"
 #include "daemon/exit.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
@@ -23,6 +24,8 @@
 #include "daemon/view.h"
 
 #define TIDY_INTERVAL USEC_PER_MINUTE
+#define STALL_TIMEOUT (30 * USEC_PER_SEC)
+#define PRUNE_INTERVAL USEC_PER_HOUR
 #define CHALLENGE_KEPT (10 * USEC_PER_MINUTE) /* in memory, after its expiry */
 #define TEXT_KEPT (30 * USEC_PER_DAY)         /* provider text in the store */
 
@@ -49,12 +52,8 @@ Factor *manager_visible_factor(Manager *m, Call *call, const char *name_or_sid) 
 
 /* STATUS= for the service manager: how many are held and how many wait for an answer. */
 static void manager_notify_status(Manager *m) {
-        unsigned pending = 0;
-
-        for (size_t i = 0; i < m->registry.n_factors; i++)
-                pending += m->registry.factors[i]->n_open;
         (void) sd_notifyf(false, "STATUS=%zu factors, %u challenges pending", m->registry.n_factors,
-                        pending);
+                        m->n_open);
 }
 
 static int manager_audit_factor(Manager *m,
@@ -98,6 +97,7 @@ int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **ret
                 f->account = manager_account(m, f->record.account);
         f->detached = factor_is_elsewhere(m, f);
         f->sequence = store_sequence(m->store);
+        examine_plan(f);
         r = registry_add_factor(&m->registry, f);
         if (r < 0)
                 return r;
@@ -128,16 +128,18 @@ int manager_update_factor(
         r = store_end(m->store, r, reterr_msg);
         if (r < 0)
                 return r;
+        f->active = now_boottime();
         manager_poll_factor(m, f);
         manager_tell_factor(m, f, "factor");
         return 0;
 }
 
 /* What it still held ends with it, said and recorded. */
-static void manager_end_challenges(Manager *m, const Factor *f, const char *reason) {
-        for (size_t i = 0; i < m->registry.n_challenges; i++) {
-                Challenge *c = m->registry.challenges[i];
-                if (c->factor == f && !life_is_final(c->view.state))
+static void manager_end_challenges(const Factor *f, const char *reason) {
+        Challenge *c;
+
+        LIST_FOREACH(c, &f->challenges, of_factor) {
+                if (!life_is_final(c->view.state))
                         challenge_complete(c, CHALLENGE_FAILED, reason);
         }
 }
@@ -145,7 +147,7 @@ static void manager_end_challenges(Manager *m, const Factor *f, const char *reas
 int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr_msg) {
         int r;
 
-        manager_end_challenges(m, f, "its factor was removed");
+        manager_end_challenges(f, "its factor was removed");
         r = store_begin(m->store, reterr_msg);
         if (r < 0)
                 return r;
@@ -184,7 +186,29 @@ void manager_revoked(Factor *f, const char *why, void *userdata) {
                                 error_text(err, r));
                 return;
         }
-        manager_end_challenges(m, f, "the provider refuses its factor");
+        examine_plan(f);
+        manager_end_challenges(f, "the provider refuses its factor");
+}
+
+void manager_restored(Manager *m, Factor *f) {
+        _cleanup_free_ char *err = NULL;
+        int r;
+
+        f->record.status = FACTOR_VERIFIED;
+        (void) text_set(&f->record.error, NULL);
+        r = manager_update_factor(m, f, "restored", NULL, &err);
+        if (r < 0) {
+                f->record.status = FACTOR_REVOKED;
+                log_error("Cannot record that factor %s is at work again: %s", f->record.name,
+                                error_text(err, r));
+                return;
+        }
+        log_info("The provider takes factor %s again", f->record.name);
+}
+
+void manager_poke(Manager *m) {
+        poller_poke(m->poller);
+        examine_revoked(m);
 }
 
 static Verb manager_policy(const ChallengeView *v, const char **ret_rule, void *userdata) {
@@ -198,8 +222,11 @@ static void manager_challenge_changed(Challenge *c, void *userdata) {
         Manager *m = userdata;
         const ChallengeView *v = &c->view;
 
-        if (life_is_final(v->state))
+        c->factor->active = now_boottime();
+        if (life_is_final(v->state)) {
                 c->factor->n_open--;
+                m->n_open--;
+        }
         log_info("Challenge %s of factor %s: %s", v->sid, v->factor,
                         challenge_state_to_string(v->state));
         monitor_challenge(m->monitor, c);
@@ -208,8 +235,10 @@ static void manager_challenge_changed(Challenge *c, void *userdata) {
 
 int manager_hold(Manager *m, Challenge *c) {
         int r = registry_add_challenge(&m->registry, c);
-        if (r >= 0 && !life_is_final(c->view.state))
+        if (r >= 0 && !life_is_final(c->view.state)) {
                 c->factor->n_open++;
+                m->n_open++;
+        }
         return r;
 }
 
@@ -219,18 +248,29 @@ static bool challenge_is_done_with(const Challenge *c, void *userdata) {
         return life_is_final(c->view.state) && usec_add(c->view.expires, CHALLENGE_KEPT) < *now;
 }
 
-static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
-        Manager *m = userdata;
-        usec_t now = now_realtime(), server_now = api_now(m->api);
+static void manager_prune(Manager *m) {
+        usec_t now = now_realtime();
         _cleanup_free_ char *why = NULL;
         int r;
 
-        registry_drop_challenges(&m->registry, challenge_is_done_with, &server_now);
+        m->pruned = now_boottime();
         r = store_challenges_prune(m->store, usec_sub(now, TEXT_KEPT),
                         usec_sub(now, m->config->audit_retain), &why);
         if (r < 0)
                 log_warning("Cannot drop old challenges from the store: %s; ignoring",
                                 error_text(why, r));
+}
+
+static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        usec_t server_now = api_now(m->api);
+
+        registry_drop_challenges(&m->registry, challenge_is_done_with, &server_now);
+        if (m->registry.n_challenges < REGISTRY_CHALLENGES_MAX / 2)
+                m->is_full = false;
+        if (usec_add(m->pruned, PRUNE_INTERVAL) <= now_boottime())
+                manager_prune(m);
+        examine_due(m);
         (void) sd_event_source_set_time_relative(s, TIDY_INTERVAL);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
@@ -339,19 +379,27 @@ static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
 
 static int manager_prepare_api(Manager *m, char **reterr_msg) {
         const Config *c = m->config;
-        HttpOptions http = {
-                        .base_url = c->base_url,
-                        .certificate_authority = c->certificate_authority,
-                        .proxy = c->proxy,
-                        .user_agent = "factord/" FACTORD_VERSION,
-                        .connect_timeout = c->connect_timeout,
-                        .request_timeout = c->request_timeout,
+        ApiOptions api = {
+                        .http =
+                                        {
+                                                        .base_url = c->base_url,
+                                                        .certificate_authority =
+                                                                        c->certificate_authority,
+                                                        .proxy = c->proxy,
+                                                        .user_agent = "factord/" FACTORD_VERSION,
+                                                        .connect_timeout = c->connect_timeout,
+                                                        .request_timeout = c->request_timeout,
+                                                        .stall_timeout = STALL_TIMEOUT,
+                                                        .max_connections =
+                                                                        c->max_concurrent_requests,
+                                        },
                         .max_concurrent = c->max_concurrent_requests,
+                        .requests_per_second = c->requests_per_second,
         };
         PollerOptions options = {c->poll_interval, c->poll_idle_interval};
         int r;
 
-        r = api_new(&m->api, m->event, &http, reterr_msg);
+        r = api_new(&m->api, m->event, &api, reterr_msg);
         if (r < 0)
                 return r;
         PollerHandler handler = manager_poll_handler(m);
@@ -484,6 +532,7 @@ Manager *manager_free(Manager *m) {
         /* Who asks goes first, then what answers, then what remembers. */
         enrollment_cancel_all(m);
         provider_cancel_all(m);
+        examine_cancel_all(m);
         poller_free(m->poller);
         registry_done(&m->registry);
         monitor_free(m->monitor);

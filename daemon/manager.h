@@ -9,6 +9,7 @@
 #include "ipc/server.h"
 
 typedef struct Enrollment Enrollment;
+typedef struct Examination Examination;
 typedef struct ProviderCall ProviderCall;
 
 typedef struct Manager {
@@ -25,10 +26,14 @@ typedef struct Manager {
         Monitor *monitor;
         Enrollment *enrollments;      /* under way */
         ProviderCall *provider_calls; /* under way */
+        LIST_HEAD(, Examination) examinations;
         VarlinkServer *server;
         sd_event_source *tidy;
         ErrorList problems; /* of the start, for status */
         usec_t last_poll;
+        usec_t pruned;   /* boot time when the store was */
+        unsigned n_open; /* challenges that are not final */
+        bool is_full;    /* that no more challenges are held was said */
 } Manager;
 
 /* Opens the store, loads what is in it, prepares the transport and listens; nothing is polled
@@ -67,8 +72,12 @@ void manager_tell_factor(Manager *m, Factor *f, const char *type);
 void manager_poll_factor(Manager *m, Factor *f);
 /* Removes a factor from the store and from memory, with an audit record by actor. */
 int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr_msg);
-/* The provider refuses the factor for good: it is marked, and no longer polled. */
+/* The provider refuses the factor for good: it is marked, and asked about rarely. */
 void manager_revoked(Factor *f, const char *why, void *userdata);
+/* The provider takes it again. */
+void manager_restored(Manager *m, Factor *f);
+/* Polls everything now: somebody asked, or the machine was asleep. */
+void manager_poke(Manager *m);
 /* Takes a challenge up. Returns 0, -ENOMEM, or -ENOBUFS when too many are held. */
 int manager_hold(Manager *m, Challenge *c);
 /* Who asks, for decisions and the audit trail. */

@@ -48,7 +48,40 @@ static json_object *status_clock(const Manager *m) {
                         server_clock_offset(clock, now_realtime(), now_boottime()) /
                                         (int64_t) USEC_PER_MSEC);
         view_add_string(o, "source", clock->heard ? "server" : "local");
+        view_add(o, "candidate_ms",
+                        clock->has_candidate ? json_object_new_int64(clock->candidate /
+                                                                     (int64_t) USEC_PER_MSEC)
+                                             : NULL);
         return o;
+}
+
+/* The longest idle interval of all accounts. */
+static usec_t status_idle_interval(const Manager *m) {
+        usec_t longest = m->config->poll_idle_interval;
+        PollGroupView g;
+
+        for (size_t i = 0; poller_group(m->poller, i, &g); i++)
+                longest = g.idle_interval > longest ? g.idle_interval : longest;
+        return longest;
+}
+
+static json_object *status_polling(const Manager *m) {
+        json_object *list = json_object_new_array();
+        PollGroupView g;
+
+        for (size_t i = 0; poller_group(m->poller, i, &g); i++) {
+                ApiLaneView lane = api_lane_view(m->api, g.account_sid);
+                usec_t until = lane.poll_in > 0 ? usec_add(now_realtime(), lane.poll_in) : 0;
+                json_object *o = view_object_of_string("account_sid", g.account_sid);
+                view_add_int(o, "targets", (int64_t) g.n_targets);
+                view_add_int(o, "effective_idle_interval_ms",
+                                (int64_t) (g.idle_interval / USEC_PER_MSEC));
+                view_add_int(o, "waiting", lane.n_waiting);
+                view_add_time(o, "backoff_until", until);
+                view_add_string(o, "error", lane.error);
+                json_object_array_add(list, o);
+        }
+        return list;
 }
 
 /* Counts what the caller may see. */
@@ -78,6 +111,9 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add_int(o, "poll_interval_ms", (int64_t) (m->config->poll_interval / USEC_PER_MSEC));
         view_add_int(o, "idle_interval_ms",
                         (int64_t) (m->config->poll_idle_interval / USEC_PER_MSEC));
+        view_add_int(o, "effective_idle_interval_ms",
+                        (int64_t) (status_idle_interval(m) / USEC_PER_MSEC));
+        view_add(o, "polling", peer->administrator ? status_polling(m) : json_object_new_array());
         view_add_time(o, "last_poll", m->last_poll);
         view_add(o, "problems", peer->administrator ? status_problems(m) : json_object_new_array());
         (void) call_reply(call, view_reply("status", o));
@@ -109,6 +145,16 @@ static void list_end(ListReply *l) {
         (void) call_reply(l->call, view_reply(l->key, l->all));
 }
 
+/* What keeps its account's requests from working keeps it, too. */
+static json_object *status_factor(const Manager *m, const Factor *f) {
+        json_object *o = view_factor(f);
+
+        if (!f->record.error && !f->poll_error && factor_is_active(f))
+                view_add_string(o, "error",
+                                api_lane_view(m->api, strempty(f->record.account_sid)).error);
+        return o;
+}
+
 static void operation_list_factors(Manager *m, Call *call) {
         static const JsonField fields[] = {{"name", JSON_STRING, 0, JSON_NULLABLE}};
         _cleanup_free_ char *name = NULL;
@@ -127,7 +173,7 @@ static void operation_list_factors(Manager *m, Call *call) {
                 const Factor *f = m->registry.factors[i];
                 if ((only && f != only) || !call_peer_may(call_peer(call), f->record.owner))
                         continue;
-                if (!list_item(&list, view_factor(f)))
+                if (!list_item(&list, status_factor(m, f)))
                         break;
         }
         list_end(&list);
@@ -262,7 +308,7 @@ static void operation_ignore(Manager *m, Call *call) {
 }
 
 static void operation_poll(Manager *m, Call *call) {
-        poller_poke(m->poller);
+        manager_poke(m);
         (void) call_reply(call, NULL);
 }
 

@@ -3,8 +3,9 @@
 #include "daemon/poller.h"
 
 #include <errno.h>
+#include <search.h>
 #include <string.h>
-#include <time.h>
+#include <sys/queue.h>
 
 #include "base/text.h"
 #include "daemon/backoff.h"
@@ -14,17 +15,27 @@
 #define POLL_BACKOFF_MAX (60 * USEC_PER_SEC)
 #define POLL_ACCURACY (10 * USEC_PER_MSEC)
 
+/* The targets of one account, which share its budget. */
+typedef struct PollGroup {
+        char account_sid[SID_SIZE];
+        size_t n_targets;
+        TAILQ_ENTRY(PollGroup) groups;
+} PollGroup;
+
 struct PollTarget {
         Poller *poller;
-        PollTarget *next;
+        PollGroup *group;
+        TAILQ_ENTRY(PollTarget) targets;
         Factor **factors;
         size_t n_factors;
-        bool device; /* one push factor, by its own credential */
-        sd_event_source *timer;
+        bool device;            /* one push factor, by its own credential */
+        sd_event_source *timer; /* the event loop keeps the heap of due times */
+        usec_t due;
         ApiCall *call;
         bool again; /* poked while a round was under way */
         uint64_t round;
-        unsigned page; /* of this round */
+        usec_t page_read; /* when this round's first page was */
+        unsigned page;    /* of this round */
         int64_t page_size;
         unsigned n_failures;
 };
@@ -34,21 +45,37 @@ struct Poller {
         Api *api;
         PollerOptions options;
         PollerHandler handler;
-        PollTarget *targets;
+        TAILQ_HEAD(, PollTarget) targets;
+        TAILQ_HEAD(, PollGroup) groups;
+        void *shared; /* tsearch() tree of the targets that are no device's */
 };
+
+static int target_compare(const void *a, const void *b) {
+        const PollTarget *x = a, *y = b;
+        const Factor *f = x->factors[0], *g = y->factors[0];
+        int r;
+
+        if (f->account != g->account)
+                return f->account < g->account ? -1 : 1;
+        r = strcmp(strempty(f->record.service_sid), strempty(g->record.service_sid));
+        return r != 0 ? r : strcmp(strempty(f->record.identity), strempty(g->record.identity));
+}
 
 static PollTarget *poll_target_free(PollTarget *t) {
         if (!t)
                 return NULL;
-        for (PollTarget **i = &t->poller->targets; *i; i = &(*i)->next)
-                if (*i == t) {
-                        *i = t->next;
-                        break;
-                }
+        if (t->group) {
+                TAILQ_REMOVE(&t->poller->targets, t, targets);
+                t->group->n_targets--;
+                if (!t->device)
+                        (void) tdelete(t, &t->poller->shared, target_compare);
+        }
         api_call_free(t->call);
         sd_event_source_disable_unref(t->timer);
-        for (size_t i = 0; i < t->n_factors; i++)
+        for (size_t i = 0; i < t->n_factors; i++) {
+                t->factors[i]->target = NULL;
                 factor_unref(t->factors[i]);
+        }
         free(t->factors);
         free(t);
         return NULL;
@@ -69,25 +96,27 @@ int poller_new(Poller **ret,
                         .options = *options,
                         .handler = *handler,
         };
+        TAILQ_INIT(&p->targets);
+        TAILQ_INIT(&p->groups);
         *ret = p;
         return 0;
 }
 
 Poller *poller_free(Poller *p) {
+        PollTarget *t;
+        PollGroup *g;
+
         if (!p)
                 return NULL;
-        while (p->targets)
-                poll_target_free(p->targets);
+        while ((t = TAILQ_FIRST(&p->targets)))
+                poll_target_free(t);
+        while ((g = TAILQ_FIRST(&p->groups))) {
+                TAILQ_REMOVE(&p->groups, g, groups);
+                free(g);
+        }
         sd_event_unref(p->event);
         free(p);
         return NULL;
-}
-
-bool poll_target_has(const PollTarget *t, const Factor *f) {
-        for (size_t i = 0; i < t->n_factors; i++)
-                if (t->factors[i] == f)
-                        return true;
-        return false;
 }
 
 Factor *const *poll_target_factors(const PollTarget *t, size_t *ret_n) {
@@ -95,54 +124,78 @@ Factor *const *poll_target_factors(const PollTarget *t, size_t *ret_n) {
         return t->factors;
 }
 
-Account *poll_target_account(const PollTarget *t) {
-        return t->device ? NULL : t->factors[0]->account;
+ApiWho poll_target_who(const PollTarget *t) {
+        return (ApiWho){
+                        .device = t->device ? t->factors[0] : NULL,
+                        .account = t->device ? NULL : t->factors[0]->account,
+        };
 }
 
-/* A tenth of the span, at random, so that targets drift apart. */
-static usec_t jitter(usec_t span) {
-        uint32_t r = 0;
+/* A round that does not fit the account's budget takes longer. */
+static usec_t group_idle_interval(const Poller *p, const PollGroup *g) {
+        usec_t round = g->n_targets * api_lane_view(p->api, g->account_sid).spacing;
 
-        (void) random_bytes(&r, sizeof(r));
-        return span / 10 * r / UINT32_MAX;
+        return round > p->options.idle_interval ? round : p->options.idle_interval;
+}
+
+static usec_t poll_target_interval(PollTarget *t) {
+        const Poller *p = t->poller;
+        usec_t idle = group_idle_interval(p, t->group);
+
+        switch (p->handler.pace(t, p->handler.userdata)) {
+        case POLL_BUSY:
+                return p->options.interval;
+        case POLL_RARE:
+                return idle > POLL_RARE_INTERVAL ? idle : POLL_RARE_INTERVAL;
+        case POLL_IDLE:
+                break;
+        }
+        return idle;
 }
 
 static void poll_target_schedule(PollTarget *t, usec_t delay) {
-        (void) sd_event_source_set_time(t->timer, usec_add(now_boottime(), delay));
+        t->due = usec_add(now_boottime(), delay);
+        (void) sd_event_source_set_time(t->timer, t->due);
         (void) sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);
 }
 
-/* Ends a round: failure backs off, doubling up to a minute, unless the server said when. */
-static void poll_target_rest(PollTarget *t, bool failed, usec_t retry_after) {
-        Poller *p = t->poller;
-        usec_t delay = p->handler.busy(t, p->handler.userdata) ? p->options.interval
-                                                               : p->options.idle_interval;
+/* Ends a round and sets the next one's time. */
+static void poll_target_rest(PollTarget *t, bool failed) {
+        usec_t interval = poll_target_interval(t), delay;
+        /* A list of many pages may take half of the time, no more. */
+        usec_t took = t->page_read > 0 ? usec_sub(now_boottime(), t->page_read) : 0;
 
         t->n_failures = failed ? t->n_failures + 1 : 0;
+        /* The first interval is cut at random: so each target has a phase of its own, and those
+         * that started together do not stay together. */
+        delay = t->round == 1 ? random_span(interval) : interval + random_span(interval / 10);
+        if (took > delay)
+                delay = took;
         if (failed)
-                delay = backoff_delay(delay, delay > POLL_BACKOFF_MAX ? delay : POLL_BACKOFF_MAX,
-                                t->n_failures, retry_after);
+                delay += backoff_delay(interval < POLL_BACKOFF_MAX ? interval : POLL_BACKOFF_MAX,
+                                POLL_BACKOFF_MAX, t->n_failures, 0);
         if (t->again && !failed)
                 delay = 0;
         t->again = false;
-        poll_target_schedule(t, usec_add(delay, jitter(delay)));
+        poll_target_schedule(t, delay);
 }
 
 static int poll_target_ask(PollTarget *t, const VerifyList *page);
 
 static void poll_target_fail(PollTarget *t, const ApiReply *reply, const char *text) {
         Poller *p = t->poller;
-        usec_t retry_after = reply ? reply->retry_after : 0;
 
         /* The handler comes last: it may drop the target. */
-        poll_target_rest(t, true, retry_after);
-        p->handler.failed(t, reply, text, p->handler.userdata);
+        poll_target_rest(t, true);
+        p->handler.failed(t, reply, text, t->n_failures, p->handler.userdata);
 }
 
 /* Hands out one page; asks for the next, or ends the round. */
 static void poll_target_page(PollTarget *t, VerifyChallengeList *list) {
         Poller *p = t->poller;
 
+        if (list->page_token && t->page == 0)
+                t->page_read = now_boottime();
         p->handler.page(t, list, t->round, p->handler.userdata);
         if (list->page_token && ++t->page >= POLL_PAGES_MAX) {
                 poll_target_fail(t, NULL, "the provider's list has no end");
@@ -158,9 +211,9 @@ static void poll_target_page(PollTarget *t, VerifyChallengeList *list) {
         /* A list with something left out proves nothing of what it lacks. */
         if (list->n_malformed == 0)
                 p->handler.complete(t, t->round, p->handler.userdata);
-        poll_target_rest(t, false, 0);
+        poll_target_rest(t, false);
         if (list->n_malformed > 0)
-                p->handler.failed(t, NULL, list->malformed_why, p->handler.userdata);
+                p->handler.failed(t, NULL, list->malformed_why, 1, p->handler.userdata);
 }
 
 static void poll_target_replied(ApiCall *call, const ApiReply *reply, void *userdata) {
@@ -206,11 +259,10 @@ static int poll_target_ask(PollTarget *t, const VerifyList *page) {
                         &list, &why);
         if (r < 0)
                 return r;
-        ApiWho who = {
-                        .device = t->device ? t->factors[0] : NULL,
-                        .account = poll_target_account(t),
-        };
-        return api_send(t->poller->api, &t->call, &request, &who, poll_target_replied, t);
+        ApiWho who = poll_target_who(t);
+        /* Further pages stand behind those whose turn has come meanwhile. */
+        ApiTurn turn = {.poll = true, .since = t->page == 0 ? t->due : now_boottime()};
+        return api_send(t->poller->api, &t->call, &request, &who, &turn, poll_target_replied, t);
 }
 
 static int poll_target_due(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -219,18 +271,11 @@ static int poll_target_due(sd_event_source *s, uint64_t usec, void *userdata) {
 
         t->round++;
         t->page = 0;
+        t->page_read = 0;
         r = poll_target_ask(t, &(VerifyList){.page = -1});
         if (r < 0)
                 poll_target_fail(t, NULL, strerror(-r));
         return 0;
-}
-
-static bool poll_target_matches(const PollTarget *t, const Factor *f) {
-        const StoreFactor *a = &t->factors[0]->record, *b = &f->record;
-
-        return !t->device && f->record.type != FACTOR_PUSH &&
-               t->factors[0]->account == f->account && streq_ptr(a->service_sid, b->service_sid) &&
-               streq_ptr(a->identity, b->identity);
 }
 
 static int poll_target_append(PollTarget *t, Factor *f) {
@@ -239,61 +284,114 @@ static int poll_target_append(PollTarget *t, Factor *f) {
                 return -ENOMEM;
         t->factors = grown;
         t->factors[t->n_factors++] = factor_ref(f);
+        f->target = t;
         return 0;
+}
+
+static PollGroup *poll_group(Poller *p, const char *account_sid) {
+        PollGroup *g;
+
+        TAILQ_FOREACH(g, &p->groups, groups) {
+                if (streq(g->account_sid, account_sid))
+                        return g;
+        }
+        g = calloc(1, sizeof(PollGroup));
+        if (!g)
+                return NULL;
+        strncpy(g->account_sid, account_sid, sizeof(g->account_sid) - 1);
+        TAILQ_INSERT_TAIL(&p->groups, g, groups);
+        return g;
 }
 
 static int poll_target_new(Poller *p, Factor *f) {
         _cleanup_(poll_target_freep) PollTarget *t = NULL;
+        const char *account_sid = f->record.type == FACTOR_PUSH ? strempty(f->record.account_sid)
+                                                                : f->account->config->account_sid;
+        PollGroup *group = poll_group(p, account_sid);
         int r;
 
         t = calloc(1, sizeof(PollTarget));
-        if (!t)
+        if (!t || !group)
                 return -ENOMEM;
         t->poller = p;
-        t->next = p->targets;
-        p->targets = t;
         t->device = f->record.type == FACTOR_PUSH;
         t->page_size = POLL_PAGE_SIZE;
         r = poll_target_append(t, f);
         if (r < 0)
                 return r;
-        r = sd_event_add_time(p->event, &t->timer, CLOCK_BOOTTIME, now_boottime(), POLL_ACCURACY,
+        t->due = now_boottime();
+        r = sd_event_add_time(p->event, &t->timer, CLOCK_BOOTTIME, t->due, POLL_ACCURACY,
                         poll_target_due, t);
         if (r < 0)
                 return r;
+        if (!t->device && !tsearch(t, &p->shared, target_compare))
+                return -ENOMEM;
+        t->group = group;
+        group->n_targets++;
+        TAILQ_INSERT_TAIL(&p->targets, t, targets);
         t = NULL;
         return 0;
 }
 
 int poller_add(Poller *p, Factor *f) {
-        for (PollTarget *t = p->targets; t; t = t->next)
-                if (poll_target_has(t, f))
-                        return 0;
-        for (PollTarget *t = p->targets; t; t = t->next)
-                if (poll_target_matches(t, f))
-                        return poll_target_append(t, f);
+        PollTarget **shared;
+
+        if (f->target)
+                return 0;
+        if (f->record.type != FACTOR_PUSH) {
+                shared = tfind(&(PollTarget){.factors = &f}, &p->shared, target_compare);
+                if (shared)
+                        return poll_target_append(*shared, f);
+        }
         return poll_target_new(p, f);
 }
 
 void poller_remove(Poller *p, Factor *f) {
-        for (PollTarget *t = p->targets; t; t = t->next)
-                for (size_t i = 0; i < t->n_factors; i++) {
-                        if (t->factors[i] != f)
-                                continue;
-                        if (t->n_factors == 1) {
-                                poll_target_free(t);
-                                return;
-                        }
+        PollTarget *t = f->target;
+
+        if (!t)
+                return;
+        if (t->n_factors == 1) {
+                poll_target_free(t);
+                return;
+        }
+        for (size_t i = 0; i < t->n_factors; i++)
+                if (t->factors[i] == f) {
                         t->factors[i] = t->factors[--t->n_factors];
-                        factor_unref(f);
-                        return;
+                        break;
                 }
+        f->target = NULL;
+        factor_unref(f);
+}
+
+static void poll_target_hurry(PollTarget *t) {
+        t->n_failures = 0;
+        t->again = t->call != NULL;
+        if (!t->call)
+                poll_target_schedule(t, 0);
 }
 
 void poller_poke(Poller *p) {
-        for (PollTarget *t = p->targets; t; t = t->next) {
-                t->again = t->call != NULL;
-                if (!t->call)
-                        poll_target_schedule(t, 0);
+        PollTarget *t;
+
+        api_hurry(p->api);
+        TAILQ_FOREACH(t, &p->targets, targets)
+        poll_target_hurry(t);
+}
+
+void poller_hurry(Poller *p, const Factor *f) {
+        if (f->target)
+                poll_target_hurry(f->target);
+}
+
+bool poller_group(const Poller *p, size_t i, PollGroupView *ret) {
+        const PollGroup *g;
+
+        TAILQ_FOREACH(g, &p->groups, groups) {
+                if (i-- > 0)
+                        continue;
+                *ret = (PollGroupView){g->account_sid, g->n_targets, group_idle_interval(p, g)};
+                return true;
         }
+        return false;
 }

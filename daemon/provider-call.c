@@ -81,7 +81,8 @@ void provider_send(ProviderCall *p, VerifyRequest *request, int r, const char *w
         bool invalid = r == -EINVAL;
 
         if (r >= 0)
-                r = api_send(p->manager->api, &p->request, request, &p->who, provider_replied, p);
+                r = api_send(p->manager->api, &p->request, request, &p->who, NULL, provider_replied,
+                                p);
         if (r >= 0)
                 return;
         if (invalid)

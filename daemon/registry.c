@@ -120,11 +120,16 @@ Factor *registry_factor(const Registry *r, const char *name_or_sid) {
         return found ? *found : NULL;
 }
 
+bool registry_has_place(const Registry *r, const Factor *f) {
+        return r->n_challenges + (f->n_held < REGISTRY_SHARE ? 0 : REGISTRY_RESERVE) <
+               REGISTRY_CHALLENGES_MAX;
+}
+
 int registry_add_challenge(Registry *r, Challenge *c) {
         Challenge **grown;
         int k;
 
-        if (r->n_challenges >= REGISTRY_CHALLENGES_MAX)
+        if (!registry_has_place(r, c->factor))
                 return -ENOBUFS;
         grown = realloc(r->challenges, (r->n_challenges + 1) * sizeof(Challenge *));
         if (!grown)
@@ -134,6 +139,8 @@ int registry_add_challenge(Registry *r, Challenge *c) {
         if (k < 0)
                 return k;
         r->challenges[r->n_challenges++] = c;
+        c->factor->n_held++;
+        LIST_INSERT_HEAD(&c->factor->challenges, c, of_factor);
         return 0;
 }
 
@@ -176,6 +183,8 @@ void registry_drop_challenges(
                         continue;
                 }
                 sid_remove(&r->challenges_by_sid, c->view.sid, c);
+                LIST_REMOVE(c, of_factor);
+                c->factor->n_held--;
                 challenge_free(c);
         }
         r->n_challenges = kept;

@@ -5,6 +5,10 @@
 #include "daemon/challenge.h"
 
 #define REGISTRY_CHALLENGES_MAX 10000
+/* A factor that holds REGISTRY_SHARE challenges leaves the last REGISTRY_RESERVE places to others:
+ * one that is flooded does not keep the rest from being answered. */
+#define REGISTRY_RESERVE 1000
+#define REGISTRY_SHARE 100
 
 typedef struct Registry {
         Factor **factors; /* in the order of their names */
@@ -28,8 +32,11 @@ Factor *registry_factor(const Registry *r, const char *name_or_sid);
  * another has it. */
 int registry_index_factor(Registry *r, Factor *f);
 
-/* Takes the challenge. Returns 0, -ENOMEM, or -ENOBUFS past REGISTRY_CHALLENGES_MAX. */
+/* Takes the challenge, which is then on its factor's list. Returns 0, -ENOMEM, or -ENOBUFS when
+ * there is no place for it. */
 int registry_add_challenge(Registry *r, Challenge *c);
+/* Whether there is a place for another challenge of the factor. */
+bool registry_has_place(const Registry *r, const Factor *f);
 Challenge *registry_challenge(const Registry *r, const char *sid);
 /* By a whole SID or the beginning of at least SID_PREFIX_MIN characters of exactly one that
  * visible() accepts. Returns 0, -ENOENT, -ENOTUNIQ, or -EINVAL when it is too short. */

@@ -17,12 +17,15 @@ typedef struct HttpOptions {
         const char *user_agent;            /* "factord/VERSION" */
         usec_t connect_timeout;
         usec_t request_timeout;
-        unsigned max_concurrent; /* transfers in flight; more wait their turn */
+        usec_t stall_timeout;     /* a transfer in which nothing moves for so long is given up */
+        unsigned max_connections; /* that are kept open for the next request */
 } HttpOptions;
 
 /* Checks a base URL: https, or http with a loopback host (127.0.0.0/8, ::1, localhost); no user,
  * query or fragment. Returns 0 or -EINVAL with a message. Pure. */
 int http_check_base_url(const char *url, char **reterr_msg);
+/* Checks that certificates can be read from a file. Returns 0 or -EINVAL with a message. */
+int http_check_authority(const char *path, char **reterr_msg);
 
 /* Returns 0, -EINVAL with a message, -ENOMEM. References the event loop. The program must ignore
  * SIGPIPE. A loopback server (http://) is never asked through the proxy. */

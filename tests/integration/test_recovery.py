@@ -127,8 +127,9 @@ def test_removal_ends_its_challenges(daemon):
     assert events[0]["challenge"]["state"] == "failed"
 
 
-def test_list_without_end(daemon, sandbox):
+def test_list_without_end(make_daemon, sandbox):
     """Each page names a next one: the poller gives up and says so, and so does a list."""
+    daemon = make_daemon(sandbox, {"Api": {"RequestsPerSecond": "10000"}})
     enroll_push(daemon)
     url = "https://verify.twilio.com/v2/x?PageToken=again&Page=1"
     body = json.dumps({"challenges": [], "meta": {"next_page_url": url, "key": "challenges"}})

@@ -130,6 +130,20 @@ static bool answer(Peer *peer, Connection *c) {
                                 "early\r\n"
                                 "\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                                 "2\r\n{}\r\n0\r\nDate: late\r\n\r\n");
+        else if (path_is(c, "/v2/continue"))
+                put_text(c->fd, "HTTP/1.1 100 Continue\r\n\r\n"
+                                "HTTP/1.1 102 Processing\r\nRetry-After: 9\r\n\r\n"
+                                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+        else if (path_is(c, "/v2/close"))
+                put_reply(c->fd, "200 OK", "Connection: close\r\n", "{}");
+        else if (path_is(c, "/v2/ok-then-cut"))
+                put_reply(c->fd, "200 OK", "", "{}");
+        else if (path_is(c, "/v2/eager"))
+                put_reply(c->fd, "400 Bad Request", "", "{\"code\":60200}");
+        else if (path_is(c, "/v2/stuck"))
+                put_text(c->fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\":");
+        else if (path_is(c, "/v2/only-early"))
+                put_text(c->fd, "HTTP/1.1 103 Early Hints\r\n\r\n");
         else if (path_is(c, "/v2/large"))
                 put_flood(c->fd, "HTTP/1.1 200 OK\r\n\r\n", VERIFY_REPLY_MAX + 4096);
         else if (path_is(c, "/v2/many-headers"))
@@ -142,15 +156,19 @@ static bool answer(Peer *peer, Connection *c) {
                 put_reply(c->fd, "200 OK", "", "{\"try\":2}");
         else
                 return false; /* /v2/cut and what else is there: closed without a word */
-        return !path_is(c, "/v2/half") && !path_is(c, "/v2/large");
+        return !path_is(c, "/v2/half") && !path_is(c, "/v2/large") && !path_is(c, "/v2/close") &&
+               !path_is(c, "/v2/ok-then-cut") && !path_is(c, "/v2/only-early");
 }
 
-/* Whether a whole request is there: its headers and Content-Length bytes. */
+/* Whether a whole request is there: its headers and Content-Length bytes. An eager answer does not
+ * wait for those. */
 static bool request_is_whole(const Connection *c) {
         const char *end = strstr(c->request, "\r\n\r\n");
         const char *length = strstr(c->request, "Content-Length: ");
         size_t body = length ? strtoul(length + strlen("Content-Length: "), NULL, 10) : 0;
 
+        if (path_is(c, "/v2/eager"))
+                body = 0;
         return end && c->len >= (size_t) (end + 4 - c->request) + body;
 }
 
@@ -254,19 +272,30 @@ static uint16_t listen_on(int fd) {
         return ntohs(a.sin_port);
 }
 
-static void client_open(Fixture *f, const char *url, usec_t timeout, unsigned max_concurrent) {
-        char *why = NULL;
-        HttpOptions o = {
+static HttpOptions options_for(const char *url) {
+        return (HttpOptions){
                         .base_url = url,
                         .user_agent = "factord/test",
                         .connect_timeout = PATIENCE,
-                        .request_timeout = timeout,
-                        .max_concurrent = max_concurrent,
+                        .request_timeout = PATIENCE,
+                        .stall_timeout = PATIENCE,
+                        .max_connections = 8,
         };
+}
+
+static void client_open_with(Fixture *f, const HttpOptions *o) {
+        char *why = NULL;
 
         f->client = http_client_free(f->client);
-        assert_int_equal(http_client_new(&f->client, f->event, &o, &why), 0);
+        assert_int_equal(http_client_new(&f->client, f->event, o, &why), 0);
         assert_null(why);
+}
+
+static void client_open(Fixture *f, const char *url, usec_t timeout) {
+        HttpOptions o = options_for(url);
+
+        o.request_timeout = timeout;
+        client_open_with(f, &o);
 }
 
 static int set_up(void **state) {
@@ -294,7 +323,7 @@ static int set_up(void **state) {
         f->lifeline = lifeline[1];
         snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u", f->port);
         assert_int_equal(sd_event_new(&f->event), 0);
-        client_open(f, f->url, PATIENCE, 8);
+        client_open(f, f->url, PATIENCE);
         *state = f;
         return 0;
 }
@@ -521,7 +550,7 @@ static void test_path_prefix(void **state) {
         char url[80];
 
         snprintf(url, sizeof(url), "%s/gate/", f->url);
-        client_open(f, url, PATIENCE, 8);
+        client_open(f, url, PATIENCE);
         exchange(f, VERIFY_GET, "/v2/ok", NULL);
         assert_int_equal(strncmp(next_request(f), "GET /gate/v2/ok ", 16), 0);
 }
@@ -605,6 +634,51 @@ static void test_only_the_final_headers_count(void **state) {
         assert_string_equal(r.date, "(none)");
 }
 
+static void test_interim_replies(void **state) {
+        Fixture *f = *state;
+
+        Result r = exchange(f, VERIFY_POST, "/v2/continue", "a=b");
+        assert_int_equal(r.outcome, HTTP_REPLIED);
+        assert_int_equal(r.status, 200);
+        assert_string_equal(r.body, "{}");
+        assert_string_equal(r.retry_after, "(none)");
+        /* None of them is an answer. */
+        r = exchange(f, VERIFY_POST, "/v2/only-early", "a=b");
+        assert_int_equal(r.outcome, HTTP_UNKNOWN);
+}
+
+static void test_connection_that_is_not_kept(void **state) {
+        static const char *const paths[] = {"/v2/close", "/v2/ok-then-cut"};
+        Fixture *f = *state;
+
+        for (uint32_t i = 0; i < ELEMENTSOF(paths); i++) {
+                Result r = exchange(f, VERIFY_POST, paths[i], "a=b");
+                assert_int_equal(r.outcome, HTTP_REPLIED);
+                assert_string_equal(r.body, "{}");
+                next_request(f);
+                assert_int_equal(f->seen.connection, i);
+                run_for(f, 20 * USEC_PER_MSEC); /* the end of the connection arrives */
+        }
+        assert_int_equal(exchange(f, VERIFY_POST, "/v2/ok", "a=b").outcome, HTTP_REPLIED);
+        next_request(f);
+        assert_int_equal(f->seen.connection, ELEMENTSOF(paths));
+        assert_false(log_is_ready(f));
+}
+
+/* More than the sockets take at once, so that the answer is there before the request has left. */
+static void test_answer_before_the_request_is_sent(void **state) {
+        size_t len = (size_t) 16 * 1024 * 1024;
+        _cleanup_free_ char *body = malloc(len + 1);
+
+        assert_non_null(body);
+        memset(body, 'a', len);
+        body[len] = '\0';
+        Result r = exchange(*state, VERIFY_POST, "/v2/eager", body);
+        assert_int_equal(r.outcome, HTTP_REPLIED);
+        assert_int_equal(r.status, 400);
+        assert_string_equal(r.body, "{\"code\":60200}");
+}
+
 static void test_too_large(void **state) {
         Result r = exchange(*state, VERIFY_GET, "/v2/large", NULL);
         assert_int_equal(r.outcome, HTTP_UNKNOWN);
@@ -662,11 +736,32 @@ static void test_get_may_be_sent_again(void **state) {
 static void test_time_out(void **state) {
         Fixture *f = *state;
 
-        client_open(f, f->url, 100 * USEC_PER_MSEC, 8);
+        client_open(f, f->url, 100 * USEC_PER_MSEC);
         Result r = exchange(f, VERIFY_POST, "/v2/never", "a=b");
         assert_int_equal(r.outcome, HTTP_UNKNOWN);
         assert_non_null(strstr(r.error, "no reply in time from http://127.0.0.1"));
         assert_int_equal(r.status, 0);
+}
+
+static void test_stall(void **state) {
+        static const char *const paths[] = {"/v2/never", "/v2/stuck"};
+        Fixture *f = *state;
+        HttpOptions o = options_for(f->url);
+        Result r[ELEMENTSOF(paths)] = {0};
+
+        o.request_timeout = 10 * PATIENCE;
+        o.stall_timeout = USEC_PER_SEC;
+        client_open_with(f, &o);
+        usec_t begin = now_boottime();
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++)
+                send_request(f, VERIFY_POST, paths[i], "a=b", r + i);
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                run_until_fired(f, r + i);
+                assert_true(usec_sub(now_boottime(), begin) >= USEC_PER_SEC);
+                assert_int_equal(r[i].outcome, HTTP_UNKNOWN);
+                assert_non_null(strstr(r[i].error, "no reply in time from http://127.0.0.1"));
+                http_slot_free(r[i].slot);
+        }
 }
 
 static void test_connection_refused(void **state) {
@@ -675,7 +770,7 @@ static void test_connection_refused(void **state) {
         char url[64];
 
         snprintf(url, sizeof(url), "http://127.0.0.1:%u", listen_on(fd));
-        client_open(f, url, PATIENCE, 8);
+        client_open(f, url, PATIENCE);
         Result r = exchange(f, VERIFY_POST, "/v2/ok", "a=b");
         assert_int_equal(r.outcome, HTTP_NOT_SENT);
         assert_non_null(strstr(r.error, "cannot connect to http://127.0.0.1"));
@@ -691,7 +786,7 @@ static void test_connect_time_out(void **state) {
         /* Accepts for the kernel's part, but never answers the TLS hello. */
         snprintf(url, sizeof(url), "https://127.0.0.1:%u", listen_on(fd));
         assert_int_equal(listen(fd, 1), 0);
-        client_open(f, url, 200 * USEC_PER_MSEC, 8);
+        client_open(f, url, 200 * USEC_PER_MSEC);
         Result r = exchange(f, VERIFY_POST, "/v2/ok", "a=b");
         assert_int_equal(r.outcome, HTTP_NOT_SENT);
         assert_int_equal(exchange(f, VERIFY_GET, "/v2/ok", NULL).outcome, HTTP_NOT_SENT);
@@ -702,7 +797,7 @@ static void test_no_tls(void **state) {
         char url[64];
 
         snprintf(url, sizeof(url), "https://127.0.0.1:%u", f->port);
-        client_open(f, url, PATIENCE, 8);
+        client_open(f, url, PATIENCE);
         Result r = exchange(f, VERIFY_POST, "/v2/ok", "a=b");
         assert_int_equal(r.outcome, HTTP_NOT_SENT);
         assert_non_null(strstr(r.error, "no trusted connection to https://127.0.0.1"));
@@ -713,7 +808,7 @@ static void test_no_tls(void **state) {
 
 /* Two transfers whose time is over when the loop next runs: libcurl ends both in one wake-up. */
 static void send_two_that_end_together(Fixture *f, Result *a, Result *b) {
-        client_open(f, f->url, 150 * USEC_PER_MSEC, 8);
+        client_open(f, f->url, 150 * USEC_PER_MSEC);
         send_request(f, VERIFY_GET, "/v2/never", NULL, a);
         send_request(f, VERIFY_GET, "/v2/never", NULL, b);
         next_request(f);
@@ -750,7 +845,7 @@ static void test_callback_frees_both(void **state) {
         assert_null(a.slot);
         assert_null(b.slot);
         /* The client is none the worse. */
-        client_open(f, f->url, PATIENCE, 8);
+        client_open(f, f->url, PATIENCE);
         assert_int_equal(exchange(f, VERIFY_GET, "/v2/ok", NULL).outcome, HTTP_REPLIED);
 }
 
@@ -800,7 +895,7 @@ static void test_client_freed_in_flight(void **state) {
         Fixture *f = *state;
         Result r[5] = {0};
 
-        client_open(f, f->url, PATIENCE, 2);
+        client_open(f, f->url, PATIENCE);
         for (size_t i = 0; i < ELEMENTSOF(r); i++)
                 send_request(f, VERIFY_GET, "/v2/hold", NULL, r + i);
         next_request(f);
@@ -814,32 +909,29 @@ static void test_client_freed_in_flight(void **state) {
         assert_null(http_client_free(NULL));
 }
 
-static void test_more_wait_their_turn(void **state) {
+/* The caller keeps the queue: what is sent here is on its way, however few connections are kept. */
+static void test_all_start_at_once(void **state) {
         Fixture *f = *state;
+        HttpOptions o = options_for(f->url);
         Result r[5] = {0};
 
-        client_open(f, f->url, PATIENCE, 2);
+        o.max_connections = 1;
+        client_open_with(f, &o);
         for (size_t i = 0; i < ELEMENTSOF(r); i++)
                 send_request(f, VERIFY_GET, "/v2/hold", NULL, r + i);
-        next_request(f);
-        next_request(f);
-        run_for(f, 50 * USEC_PER_MSEC);
-        assert_false(log_is_ready(f));
-
-        /* One that waits is dropped, and one that runs: its place goes to the next in line. */
+        for (size_t i = 0; i < ELEMENTSOF(r); i++)
+                next_request(f);
         r[2].slot = http_slot_free(r[2].slot);
-        r[0].slot = http_slot_free(r[0].slot);
-        next_request(f);
         put_text(f->lifeline, "r");
-        run_until_fired(f, r + 1);
-        run_until_fired(f, r + 3);
-        next_request(f);
-        assert_false(log_is_ready(f));
-        put_text(f->lifeline, "r");
-        run_until_fired(f, r + 4);
-        assert_int_equal(r[0].fired + r[2].fired, 0);
+        for (size_t i = 0; i < ELEMENTSOF(r); i++)
+                if (i != 2)
+                        run_until_fired(f, r + i);
+        assert_int_equal(r[2].fired, 0);
         for (size_t i = 0; i < ELEMENTSOF(r); i++)
                 http_slot_free(r[i].slot);
+        exchange(f, VERIFY_GET, "/v2/ok", NULL);
+        next_request(f);
+        assert_true(f->seen.connection < ELEMENTSOF(r)); /* one of them was kept */
 }
 
 static void test_what_cannot_be_sent(void **state) {
@@ -917,16 +1009,18 @@ static void test_options(void **state) {
                         .user_agent = "x",
                         .connect_timeout = 1,
                         .request_timeout = 1,
-                        .max_concurrent = 1,
+                        .stall_timeout = 1,
+                        .max_connections = 1,
         };
-        HttpOptions bad[5] = {good, good, good, good, good};
+        HttpOptions bad[6] = {good, good, good, good, good, good};
         sd_event *event = NULL;
 
         assert_int_equal(sd_event_new(&event), 0);
         bad[0].base_url = "http://verify.twilio.com";
         bad[1].connect_timeout = 0;
         bad[2].request_timeout = USEC_INFINITY;
-        bad[3].max_concurrent = 0;
+        bad[3].max_connections = 0;
+        bad[5].stall_timeout = 0;
         bad[4].certificate_authority = "/nonexistent/authority.pem";
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 _cleanup_free_ char *why = NULL;
@@ -1015,6 +1109,9 @@ int main(void) {
                         WITH_SERVER(test_headers),
                         WITH_SERVER(test_repeated_headers_are_ambiguous),
                         WITH_SERVER(test_only_the_final_headers_count),
+                        WITH_SERVER(test_interim_replies),
+                        WITH_SERVER(test_connection_that_is_not_kept),
+                        WITH_SERVER(test_answer_before_the_request_is_sent),
                         WITH_SERVER(test_too_large),
                         WITH_SERVER(test_header_flood),
                         WITH_SERVER(test_half_a_reply),
@@ -1022,6 +1119,7 @@ int main(void) {
                         WITH_SERVER(test_post_is_never_sent_again),
                         WITH_SERVER(test_get_may_be_sent_again),
                         WITH_SERVER(test_time_out),
+                        WITH_SERVER(test_stall),
                         WITH_SERVER(test_connection_refused),
                         WITH_SERVER(test_connect_time_out),
                         WITH_SERVER(test_no_tls),
@@ -1031,7 +1129,7 @@ int main(void) {
                         WITH_SERVER(test_callback_sends),
                         WITH_SERVER(test_dropped_slot_does_not_fire),
                         WITH_SERVER(test_client_freed_in_flight),
-                        WITH_SERVER(test_more_wait_their_turn),
+                        WITH_SERVER(test_all_start_at_once),
                         WITH_SERVER(test_what_cannot_be_sent),
                         cmocka_unit_test(test_base_url),
                         cmocka_unit_test(test_options),
