@@ -19,7 +19,7 @@ typedef enum PollPace {
         POLL_RARE, /* its account is refused: it would only be refused again */
 } PollPace;
 
-#define POLL_RARE_INTERVAL (10 * USEC_PER_MINUTE)
+#define POLL_RARE_INTERVAL (5 * USEC_PER_MINUTE)
 
 typedef struct PollerHandler {
         /* A page of pending challenges. items are the handler's to take apart (what it does not

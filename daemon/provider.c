@@ -10,6 +10,14 @@
 #include "daemon/provider-call.h"
 #include "daemon/view.h"
 
+/* A pending challenge of a factor here, not yet known: it was just created, so look at once. */
+static void provider_hurry(Manager *m, const VerifyChallenge *c) {
+        const Factor *f = registry_factor(&m->registry, c->factor_sid);
+
+        if (f && c->status == PROVIDER_PENDING && !registry_challenge(&m->registry, c->sid))
+                poller_hurry(m->poller, f);
+}
+
 /* The provider's object, checked by our reader, passed on whole. */
 static bool provider_pass_challenge(ProviderCall *p, const ApiReply *reply) {
         _cleanup_(verify_challenge_done) VerifyChallenge c = {0};
@@ -20,9 +28,11 @@ static bool provider_pass_challenge(ProviderCall *p, const ApiReply *reply) {
         else if (verify_challenge_read(&c, reply->body, reply->len, &why) < 0)
                 (void) call_error(p->call, IPC_API_ERROR, view_api_error(reply->http_status, 0),
                                 "The provider's reply cannot be read: %s", strempty(why));
-        else
+        else {
+                provider_hurry(p->manager, &c);
                 (void) call_reply(p->call,
                                 view_reply("challenge", json_object_get(json_doc_object(c.doc))));
+        }
         return false;
 }
 
