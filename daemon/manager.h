@@ -76,6 +76,8 @@ int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr
 void manager_revoked(Factor *f, const char *why, void *userdata);
 /* The provider takes it again. */
 void manager_restored(Manager *m, Factor *f);
+/* STATUS= for the service manager: how many are held and how many wait for an answer. */
+void manager_notify_status(Manager *m);
 /* Polls everything now: somebody asked, or the machine was asleep. */
 void manager_poke(Manager *m);
 /* Takes a challenge up. Returns 0, -ENOMEM, or -ENOBUFS when too many are held. */
