@@ -19,49 +19,54 @@
 #define CHALLENGE_RECHECK USEC_PER_SEC /* while the clock is not sure */
 #define CHALLENGE_STORE_RETRY (10 * USEC_PER_SEC)
 
-static int detail_fields_copy(const VerifyChallenge *record, ChallengeView *v) {
-        if (record->n_fields == 0)
-                return 0;
-        v->fields = calloc(record->n_fields, sizeof(DetailField));
-        if (!v->fields)
-                return -ENOMEM;
-        for (size_t i = 0; i < record->n_fields; i++) {
-                DetailField *f = &v->fields[i];
-                v->n_fields++;
-                if (text_set(&f->label, record->fields[i].label) < 0 ||
-                                text_set(&f->value, record->fields[i].value) < 0)
-                        return -ENOMEM;
-        }
-        return 0;
+/* A payload that can't be sent is known from the list: the fields that the provider is known to ask
+ * for are all in it. */
+static bool record_is_too_long(const VerifyChallenge *record) {
+        _cleanup_free_ char *payload = NULL;
+        PushRefusal refusal;
+        size_t len = 0;
+
+        if (push_challenge_payload(record->doc, push_usual_fields, "approved", &payload, &len,
+                            &refusal) < 0 ||
+                        refusal != PUSH_OK)
+                return false; /* only a fetch can tell */
+        return push_challenge_jws_len(len) > PUSH_PAYLOAD_MAX;
 }
 
-/* Makes record what is shown and decided on. Takes the record. The state stays. */
+/* Makes record what is shown and decided on; takes it. What is kept is the text and the parts that
+ * are shown: with thousands of challenges a parsed document each would be most of the memory. The
+ * state stays. */
 static int challenge_adopt(Challenge *c, VerifyChallenge *record) {
         const StoreFactor *f = &c->factor->record;
+        JsonSlice text = json_doc_text(record->doc);
+        _cleanup_free_ char *document = strndup(text.data, text.len), *name = NULL;
+
+        if (!document || text_set(&name, f->name) < 0)
+                return -ENOMEM;
         ChallengeView v = {
                         .state = c->view.state,
                         .factor_type = f->type,
+                        .factor = TAKE_PTR(name),
+                        .service_sid = TAKE_PTR(record->service_sid),
+                        .identity = TAKE_PTR(record->identity),
+                        .message = TAKE_PTR(record->message),
+                        .fields = TAKE_PTR(record->fields),
+                        .n_fields = record->n_fields,
+                        .hidden_details = TAKE_PTR(record->hidden_details),
                         .created = record->created,
                         .expires = record->expires,
                         .owner = f->owner,
         };
-
         memcpy(v.sid, record->sid, SID_SIZE);
         memcpy(v.factor_sid, record->factor_sid, SID_SIZE);
         memcpy(v.digest, record->digest, sizeof(v.digest));
-        if (text_set(&v.factor, f->name) < 0 || text_set(&v.service_sid, record->service_sid) < 0 ||
-                        text_set(&v.identity, record->identity) < 0 ||
-                        text_set(&v.message, record->message) < 0 ||
-                        text_set(&v.hidden_details, record->hidden_details) < 0 ||
-                        detail_fields_copy(record, &v) < 0) {
-                challenge_view_done(&v);
-                return -ENOMEM;
-        }
         challenge_view_done(&c->view);
         c->view = v;
-        verify_challenge_done(&c->record);
-        c->record = *record;
-        *record = (VerifyChallenge){0};
+        free(c->document);
+        c->document = TAKE_PTR(document);
+        c->too_long = f->type == FACTOR_PUSH && record_is_too_long(record);
+        record->n_fields = 0;
+        verify_challenge_done(record);
         return 0;
 }
 
@@ -139,7 +144,7 @@ Challenge *challenge_free(Challenge *c) {
         sd_event_source_disable_unref(c->timer);
         store_decision_done(&c->decision);
         challenge_view_done(&c->view);
-        verify_challenge_done(&c->record);
+        free(c->document);
         factor_unref(c->factor);
         free(c);
         return NULL;
@@ -236,12 +241,8 @@ static int change_audit(Challenge *c, const Change *change, usec_t now, char **r
 
 static int change_write(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
         Store *store = c->host->store;
-        JsonSlice document = json_doc_text(c->record.doc);
-        _cleanup_free_ char *text = strndup(document.data, document.len);
         int r;
 
-        if (!text)
-                return -ENOMEM;
         if (change->void_reason) {
                 r = store_decision_void(store, c->view.sid, change->void_reason, now, reterr_msg);
                 if (r < 0)
@@ -259,7 +260,7 @@ static int change_write(Challenge *c, const Change *change, usec_t now, char **r
         StoreChallenge row = {
                         .factor_id = c->factor->record.id,
                         .state = change->to,
-                        .document = text,
+                        .document = c->document,
                         .reason = (char *) (uintptr_t) change->reason,
                         .expires = c->view.expires,
                         .changed = now,
@@ -342,22 +343,6 @@ void challenge_set_reason(Challenge *c, const char *reason) {
         (void) text_set(&c->view.reason, reason);
 }
 
-/* A payload that can't be sent is known from the list: the fields that the provider is known to ask
- * for are all in it. */
-static bool challenge_is_too_long(const Challenge *c) {
-        _cleanup_free_ char *payload = NULL;
-        PushRefusal refusal;
-        size_t len = 0;
-
-        if (c->view.factor_type != FACTOR_PUSH)
-                return false;
-        if (push_challenge_payload(c->record.doc, push_usual_fields, "approved", &payload, &len,
-                            &refusal) < 0 ||
-                        refusal != PUSH_OK)
-                return false; /* only a fetch can tell */
-        return push_challenge_jws_len(len) > PUSH_PAYLOAD_MAX;
-}
-
 /* discovered or restored → deciding → asking, ignored, answering. What can't be recorded is put to
  * the policy again in a while. */
 static void challenge_put_to_policy(Challenge *c) {
@@ -371,7 +356,7 @@ static void challenge_put_to_policy(Challenge *c) {
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
                 return;
         }
-        if (challenge_is_too_long(c)) {
+        if (c->too_long) {
                 challenge_complete(c, CHALLENGE_FAILED, push_refusal_text(PUSH_TOO_LONG));
                 return;
         }

@@ -31,8 +31,9 @@ struct Challenge {
         const ChallengeHost *host;
         Factor *factor;
         LIST_ENTRY(Challenge) of_factor;
-        ChallengeView view; /* view.state is assigned in one function of challenge.c */
-        VerifyChallenge record;
+        ChallengeView view;     /* view.state is assigned in one function of challenge.c */
+        char *document;         /* the provider's record as it came */
+        bool too_long;          /* its answer could not be sent */
         StoreDecision decision; /* the standing one, when has_decision */
         bool has_decision;
         int64_t attempts; /* TOTP codes sent for it */
