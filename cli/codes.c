@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/clock.h"
 #include "cli/output.h"
 
 /* --wait: a code that ends sooner than this is not worth typing. */
@@ -88,6 +89,9 @@ int run_code(Session *s, const Arguments *a) {
 
         if (argument_given(a, OPTION_NEXT) && argument_given(a, OPTION_WAIT))
                 return complain(EXIT_USAGE, "choose one of --next and --wait");
+        r = session_check_clock(s, NULL);
+        if (r != 0)
+                return r;
         r = argument_given(a, OPTION_WAIT) ? get_fresh_code(s, a, &reply) : get_code(s, a, &reply);
         if (r != 0)
                 return r;

@@ -10,7 +10,9 @@
 #define TARGET (BIT(FACTOR) | BIT(ACCOUNT) | BIT(SERVICE) | BIT(IDENTITY))
 
 const Command commands[] = {
-                {"status", "", "What the daemon is at", 0, 0, 0, 0, run_status},
+                {"status", "", "What the daemon is at", 0, 0, BIT(STRICT_CLOCK), 0, run_status},
+                {"doctor", "", "What is wrong, and what to do about it", 0, 0, BIT(STRICT_CLOCK), 0,
+                                run_doctor},
                 {"list", "", "All factors", 0, 0, 0, 0, run_list},
                 {"show", "NAME|SID", "All about a factor or a challenge", 1, 1, 0, 0, run_show},
                 {"enroll push", "", "Make a key and a push factor", 0, 0,
@@ -31,7 +33,8 @@ const Command commands[] = {
                 {"remove", "NAME", "Delete a factor, here and at the provider", 1, 1, BIT(LOCAL), 0,
                                 run_remove},
                 {"chown", "NAME USER", "Give a factor to another user", 2, 2, 0, 0, run_chown},
-                {"code", "NAME", "The present code", 1, 1, BIT(NEXT) | BIT(WAIT), 0, run_code},
+                {"code", "NAME", "The present code", 1, 1,
+                                BIT(NEXT) | BIT(WAIT) | BIT(STRICT_CLOCK), 0, run_code},
                 {"pending", "", "Challenges that are not over", 0, 0, 0, 0, run_pending},
                 {"approve", "[SID]", "Approve a challenge", 0, 1, BIT(DIGEST), 0, run_approve},
                 {"deny", "[SID]", "Deny a challenge", 0, 1, BIT(DIGEST), 0, run_deny},

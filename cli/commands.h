@@ -34,6 +34,8 @@ int help_command(const Command *c);
 /* status.c */
 int run_status(Session *s, const Arguments *a);
 int run_poll(Session *s, const Arguments *a);
+/* doctor.c */
+int run_doctor(Session *s, const Arguments *a);
 /* factors.c */
 int run_list(Session *s, const Arguments *a);
 int run_show(Session *s, const Arguments *a);

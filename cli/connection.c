@@ -24,7 +24,7 @@ static int user_socket(char **ret) {
         return n < 0 ? -ENOMEM : 0;
 }
 
-static int find_socket(const Arguments *a, char **ret) {
+int session_socket_path(const Arguments *a, char **ret) {
         if (argument_given(a, OPTION_SOCKET) || argument_given(a, OPTION_SYSTEM)) {
                 *ret = strdup(argument_given(a, OPTION_SOCKET) ? a->values[OPTION_SOCKET]
                                                                : SYSTEM_SOCKET);
@@ -133,7 +133,7 @@ static int session_connect(Session *s) {
 
         if (s->client)
                 return 0;
-        r = find_socket(s->arguments, &path);
+        r = session_socket_path(s->arguments, &path);
         if (r >= 0)
                 r = varlink_client_connect(&s->client, path, &msg);
         if (r < 0)

@@ -26,6 +26,8 @@ typedef struct Session {
  */
 int session_init(Session *ret, const Arguments *a);
 void session_done(Session *s);
+/* Where the daemon's socket is, or would be, by the options. *ret is new. Returns 0 or -ENOMEM. */
+int session_socket_path(const Arguments *a, char **ret);
 
 /* Put parameters of a call together; a NULL value is left out. */
 json_object *parameters_new(Session *s);

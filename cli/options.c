@@ -48,6 +48,8 @@ const OptionSpec option_specs[_OPTION_MAX] = {
                 [OPTION_SINCE] = {"since", "N",
                                 "Start with what changed after this sequence number"},
                 [OPTION_STATUS] = {"status", "WORD", "pending, approved, denied or expired"},
+                [OPTION_STRICT_CLOCK] = {"strict-clock", NULL,
+                                "Fail (9) when this machine's clock is wrong"},
                 [OPTION_TTL] = {"ttl", "SPAN", "How long the token is good for"},
                 [OPTION_WAIT] = {"wait", NULL,
                                 "Wait for the next code when this one is about to end"},

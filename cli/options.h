@@ -42,6 +42,7 @@ typedef enum Option {
         OPTION_SERVICE,
         OPTION_SINCE,
         OPTION_STATUS,
+        OPTION_STRICT_CLOCK,
         OPTION_TTL,
         OPTION_WAIT,
         _OPTION_MAX,

@@ -224,14 +224,23 @@ const char *time_left(const char *date, char ret[static 64]) {
 }
 
 const char *user_name(int64_t uid, char ret[static 64]) {
+        /* Most rows of a table have the same owner, and each look-up reads the whole file. */
+        static int64_t last = -1;
+        static char name[64];
         struct passwd entry, *found = NULL;
         char buffer[4096];
 
+        if (uid == last) {
+                memcpy(ret, name, sizeof(name));
+                return ret;
+        }
         if (uid >= 0 && uid <= UINT32_MAX &&
                         getpwuid_r((uid_t) uid, &entry, buffer, sizeof(buffer), &found) == 0 &&
                         found)
                 snprintf(ret, 64, "%s", found->pw_name);
         else
                 snprintf(ret, 64, "%" PRId64, uid);
+        memcpy(name, ret, sizeof(name));
+        last = uid;
         return ret;
 }

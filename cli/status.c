@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "cli/clock.h"
 #include "cli/output.h"
 
 static int print_accounts(json_object *accounts) {
@@ -43,8 +44,76 @@ static void print_interval(const char *key, json_object *o, const char *member) 
                 print_pair(stdout, key, text);
 }
 
+static void print_clock(json_object *clock) {
+        char text[128];
+        ClockState c;
+
+        clock_state_read(&c, clock);
+        if (c.heard)
+                printf("%14s: %s (%" PRId64 " ms off)\n", "clock", clock_offset_text(&c, text),
+                                get_int(clock, "offset_ms", 0));
+        else
+                print_pair(stdout, "clock", clock_offset_text(&c, text));
+        if (c.waiting != 0)
+                printf("%14s: the provider's last reply was %" PRId64
+                       " ms off; it counts when a second one agrees\n",
+                                "", c.waiting / (int64_t) USEC_PER_MSEC);
+        print_pair(stdout, "kernel clock", clock_kernel_text(&c, text));
+}
+
+/* The interval that a round of all polls takes, when it is not the configured one. */
+static void print_effective_interval(json_object *o) {
+        int64_t msec = get_int(o, "effective_idle_interval_ms", 0);
+
+        if (msec <= get_int(o, "idle_interval_ms", 0))
+                return;
+        print_interval("in effect", o, "effective_idle_interval_ms");
+        if ((usec_t) msec * USEC_PER_MSEC > USEC_PER_MINUTE)
+                print_pair(stdout, "warning",
+                                "a challenge may be seen more than a minute late: so many factors "
+                                "do not fit RequestsPerSecond=");
+}
+
+static void table_add_int(Table *t, json_object *o, const char *key) {
+        char text[32];
+
+        (void) snprintf(text, sizeof(text), "%" PRId64, get_int(o, key, 0));
+        table_add(t, text);
+}
+
+/* What is polled by account: where requests wait, or fail, or are too many. */
+static int print_polling(json_object *polling) {
+        static const char *const headers[] = {
+                        "POLLED", "LISTS", "EVERY", "WAITING", "NOT BEFORE", "ERROR"};
+        _cleanup_(table_freep) Table *t = NULL;
+        size_t n = polling ? json_object_array_length(polling) : 0;
+        int r;
+
+        if (n == 0)
+                return 0;
+        r = table_new(&t, headers, ELEMENTSOF(headers));
+        if (r != 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                json_object *o = json_object_array_get_idx(polling, i);
+                usec_t msec = (usec_t) get_int(o, "effective_idle_interval_ms", 0);
+                _cleanup_free_ char *every = NULL;
+
+                if (timespan_format(msec * USEC_PER_MSEC, &every) < 0)
+                        return complain(EXIT_FAILURE, "out of memory");
+                table_add(t, get_string(o, "account_sid"));
+                table_add_int(t, o, "targets");
+                table_add(t, every);
+                table_add_int(t, o, "waiting");
+                table_add(t, get_string(o, "backoff_until"));
+                table_add(t, get_string(o, "error"));
+        }
+        putchar('\n');
+        return table_print(stdout, t);
+}
+
 static int print_status(json_object *o) {
-        json_object *clock = get_object(o, "clock"), *problems = get_array(o, "problems");
+        json_object *problems = get_array(o, "problems");
         size_t n = problems ? json_object_array_length(problems) : 0;
         int r;
 
@@ -58,10 +127,11 @@ static int print_status(json_object *o) {
         print_pair(stdout, "last poll", get_string(o, "last_poll"));
         print_interval("poll", o, "poll_interval_ms");
         print_interval("idle poll", o, "idle_interval_ms");
-        printf("%14s: %" PRId64 " ms off (%s)\n", "clock", get_int(clock, "offset_ms", 0),
-                        streq_ptr(get_string(clock, "source"), "server") ? "the provider says so"
-                                                                         : "not compared yet");
+        print_effective_interval(o);
+        print_clock(get_object(o, "clock"));
         r = print_accounts(get_array(o, "accounts"));
+        if (r == 0)
+                r = print_polling(get_array(o, "polling"));
         for (size_t i = 0; i < n && r == 0; i++)
                 r = print_pair(stdout, "problem",
                                 json_object_get_string(json_object_array_get_idx(problems, i)));
@@ -79,7 +149,8 @@ int run_status(Session *s, const Arguments *a) {
         status = get_object(json_doc_object(reply), "status");
         if (!status)
                 return complain(EXIT_FAILURE, "the daemon's answer has no status");
-        return s->json ? print_json(status) : print_status(status);
+        r = s->json ? print_json(status) : print_status(status);
+        return r == 0 ? session_check_clock(s, status) : r;
 }
 
 int run_poll(Session *s, const Arguments *a) {

@@ -15,6 +15,8 @@
 #define ANSWER_BACKOFF_FIRST (250 * USEC_PER_MSEC)
 #define ANSWER_BACKOFF_MAX (30 * USEC_PER_SEC)
 #define ANSWER_CODES_MAX 3 /* two before the provider's cap of five wrong codes */
+/* Dates have whole seconds: a later one is another one. */
+#define CLOCK_RECHECK USEC_PER_SEC
 /* How long after expiry an unknown outcome is still asked for. */
 #define ANSWER_INQUIRE_MAX (10 * USEC_PER_MINUTE)
 
@@ -27,7 +29,8 @@ static VerifyEntity answer_entity(const Challenge *c) {
         return (VerifyEntity){c->factor->record.service_sid, c->factor->record.identity};
 }
 
-/* Takes the request. */
+/* Takes the request. The oldest challenge goes first, an answer before the fetches of younger ones.
+ */
 static int answer_send(Challenge *c, VerifyRequest *request, api_callback_t callback) {
         ApiWho who = answer_who(c);
         ApiTurn turn = {.since = c->view.created};
@@ -92,8 +95,13 @@ static void answer_refused(Challenge *c, const ApiReply *reply) {
         assert(false);
 }
 
+static ProviderStatus answer_wanted(const Challenge *c) {
+        return c->decision.verb == VERB_APPROVE ? PROVIDER_APPROVED : PROVIDER_DENIED;
+}
+
 static bool answer_is_ours(const Challenge *c, const VerifyChallenge *record) {
-        return c->has_decision && record->decision && streq(record->decision, c->decision.id);
+        return c->has_decision && record->decision && streq(record->decision, c->decision.id) &&
+               record->status == answer_wanted(c);
 }
 
 /* Ends the challenge if the provider's record is final. */
@@ -144,17 +152,33 @@ static int submit_totp(Challenge *c, Submission *s) {
         usec_t wait;
         int r;
 
+        if (c->attempts >= ANSWER_CODES_MAX && c->n_wrong < ANSWER_CODES_MAX) {
+                /* Not all were refused: it is no definite end, and may yet be approved. */
+                answer_later(c,
+                                "three codes were sent and it is not known what became of them "
+                                "all; "
+                                "no more are sent",
+                                0);
+                return -ECANCELED;
+        }
         if (c->attempts >= ANSWER_CODES_MAX) {
                 challenge_complete(c, CHALLENGE_FAILED,
                                 "three codes were sent and none was accepted; check the factor's "
                                 "secret and the clocks");
                 return -ECANCELED;
         }
+        if (server_clock_is_settling(api_clock(c->host->api), now_boottime())) {
+                challenge_set_reason(c,
+                                "the provider's clock differs from the one in use; "
+                                "waiting for a second reply that says so");
+                challenge_schedule(c, CLOCK_RECHECK);
+                return -ECANCELED;
+        }
         r = factor_take_code(c->factor, c->host->store, api_now(c->host->api), &s->payload, &wait);
         if (r != -EEXIST)
                 return r;
         challenge_set_reason(c, "this period's code was used; waiting for the next one");
-        challenge_schedule(c, wait);
+        challenge_schedule_by(c, wait, c->view.expires);
         return -ECANCELED;
 }
 
@@ -199,6 +223,7 @@ static void answer_wrong_code(Challenge *c) {
         _cleanup_free_ char *why = NULL;
         int r;
 
+        c->n_wrong++;
         r = challenge_move(c, CHALLENGE_ANSWERING,
                         "the provider refused the code; waiting for the next one", &why);
         if (r < 0)
@@ -209,12 +234,19 @@ static void answer_wrong_code(Challenge *c) {
                                               : factor_step_left(c->factor, api_now(c->host->api)));
 }
 
+/* A code that nobody looked at is none of the few. 429 and 503 say so (RFC 6585 §4, RFC 9110
+ * §15.6.4); behind another 5xx somebody may have. */
+static bool answer_was_not_looked_at(const ApiReply *reply) {
+        return reply->outcome == API_NOT_SENT ||
+               (reply->outcome == API_TRANSIENT &&
+                               (reply->http_status == 429 || reply->http_status == 503));
+}
+
 static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdata) {
         Challenge *c = userdata;
         _cleanup_(api_call_freep) _unused_ ApiCall *done = TAKE_PTR(c->call);
         _cleanup_(verify_challenge_done) VerifyChallenge record = {0};
         _cleanup_free_ char *why = NULL;
-        ProviderStatus wanted;
         int r;
 
         if (reply->outcome == API_REFUSED && reply->code == VERIFY_CODE_VERIFICATION_FAILED &&
@@ -222,6 +254,8 @@ static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdat
                 answer_wrong_code(c);
                 return;
         }
+        if (answer_was_not_looked_at(reply))
+                c->attempts -= c->view.factor_type == FACTOR_TOTP;
         if (reply->outcome != API_OK) {
                 answer_refused(c, reply);
                 return;
@@ -234,10 +268,14 @@ static void answer_submitted(ApiCall *call, const ApiReply *reply, void *userdat
                                 0);
                 return;
         }
-        wanted = c->decision.verb == VERB_APPROVE ? PROVIDER_APPROVED : PROVIDER_DENIED;
-        if (record.status == wanted) {
-                /* The provider took this very request: its word is enough. */
+        /* The provider took this very request: its word is enough, unless it names another's. */
+        if (record.status == answer_wanted(c) && !record.decision) {
                 challenge_complete(c, life_outcome(record.status, true), NULL);
+                return;
+        }
+        if (record.status != answer_wanted(c) && record.status != PROVIDER_PENDING &&
+                        record.status != PROVIDER_EXPIRED) {
+                answer_later(c, "the provider's reply contradicts what was sent", 0);
                 return;
         }
         if (answer_ended(c, &record))
@@ -340,7 +378,7 @@ void answer_attempt(Challenge *c) {
                 return;
         r = answer_fetch(c, answer_fetched);
         if (r == -EXDEV)
-                challenge_set_reason(c, "its factor was enrolled at another BaseUrl");
+                answer_later(c, "its factor was enrolled at another BaseUrl", 0);
         else if (r == -ENOKEY)
                 answer_later(c, "the configuration has no account for its factor", 0);
         else if (r < 0)

@@ -16,15 +16,16 @@
 /* A single failure may be one request's own bad luck: this many in a row are said. */
 #define API_FAILING 2
 
-/* How it works. api_send() queues; the timer's api_run() starts what may go, and goes on until the
- * queue holds the rest back. Whatever changes that (a call that comes, ends or is dropped) makes
- * the timer due. So nothing is sent, and nobody called back, but from the event loop. */
+/* How it works. api_send() queues; api_run() starts what may go, until the queue holds the rest
+ * back, and sets the timer to when that ends. Whatever else changes it (a call that comes, ends or
+ * is dropped) has api_run() called soon. So nothing is sent, and nobody called back, but from the
+ * event loop. */
 
 struct Api {
         HttpClient *http;
         ServerClock clock;
         Queue queue;
-        sd_event_source *timer;
+        sd_event_source *soon, *timer;
 };
 
 struct ApiCall {
@@ -36,11 +37,13 @@ struct ApiCall {
         Account *account;
         Secret token;
         bool retried;
+        bool trial; /* signed with a time that the reply is to prove */
         api_callback_t callback;
         void *userdata;
 };
 
-static int api_run(sd_event_source *source, uint64_t usec, void *userdata);
+static int api_on_soon(sd_event_source *source, void *userdata);
+static int api_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 
 int api_new(Api **ret, sd_event *event, const ApiOptions *options, char **reterr_msg) {
         _cleanup_(api_freep) Api *a = NULL;
@@ -51,8 +54,12 @@ int api_new(Api **ret, sd_event *event, const ApiOptions *options, char **reterr
                 return -ENOMEM;
         queue_init(&a->queue, options->max_concurrent, options->requests_per_second);
         server_clock_init(&a->clock, now_realtime(), now_boottime());
-        r = sd_event_add_time(
-                        event, &a->timer, CLOCK_BOOTTIME, USEC_INFINITY, API_ACCURACY, api_run, a);
+        r = sd_event_add_time(event, &a->timer, CLOCK_BOOTTIME, USEC_INFINITY, API_ACCURACY,
+                        api_on_timer, a);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &a->soon, api_on_soon, a);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(a->soon, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         r = http_client_new(&a->http, event, &options->http, reterr_msg);
@@ -67,6 +74,7 @@ Api *api_free(Api *a) {
                 return NULL;
         http_client_free(a->http);
         sd_event_source_disable_unref(a->timer);
+        sd_event_source_disable_unref(a->soon);
         queue_done(&a->queue);
         free(a);
         return NULL;
@@ -80,9 +88,8 @@ ServerClock *api_clock(Api *a) {
         return &a->clock;
 }
 
-static void api_run_at(Api *a, usec_t when) {
-        (void) sd_event_source_set_time(a->timer, when);
-        (void) sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT);
+static void api_run_soon(Api *a) {
+        (void) sd_event_source_set_enabled(a->soon, SD_EVENT_ONESHOT);
 }
 
 ApiCall *api_call_free(ApiCall *c) {
@@ -90,7 +97,7 @@ ApiCall *api_call_free(ApiCall *c) {
                 return NULL;
         if (c->item.lane) {
                 queue_remove(&c->api->queue, &c->item);
-                api_run_at(c->api, 0);
+                api_run_soon(c->api);
         }
         http_slot_free(c->slot);
         verify_request_done(&c->request);
@@ -107,7 +114,10 @@ static int api_call_dispatch(ApiCall *c) {
         int r;
 
         if (c->device) {
-                r = factor_jwt(c->device, api_now(c->api), &credential.password);
+                /* A retry's time is the one that the refusal named. */
+                usec_t now = c->retried ? server_clock_trial(&c->api->clock, now_boottime())
+                                        : api_now(c->api);
+                r = factor_jwt(c->device, now, &credential.password);
                 if (r < 0)
                         return r;
         } else if (c->account) {
@@ -120,12 +130,11 @@ static int api_call_dispatch(ApiCall *c) {
 /* The call's own: it may be freed. */
 static void api_call_finish(ApiCall *c, const ApiReply *reply) {
         queue_remove(&c->api->queue, &c->item);
-        api_run_at(c->api, 0);
+        api_run_soon(c->api);
         c->callback(c, reply, c->userdata);
 }
 
-static int api_run(sd_event_source *source, uint64_t usec, void *userdata) {
-        Api *a = userdata;
+static void api_run(Api *a) {
         QueueItem *i;
         usec_t when;
 
@@ -138,8 +147,17 @@ static int api_run(sd_event_source *source, uint64_t usec, void *userdata) {
                                                            .text = strerror(-r),
                                            });
         }
-        if (when != USEC_INFINITY)
-                api_run_at(a, when);
+        (void) sd_event_source_set_time(a->timer, when);
+        (void) sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT);
+}
+
+static int api_on_soon(sd_event_source *source, void *userdata) {
+        api_run(userdata);
+        return 0;
+}
+
+static int api_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        api_run(userdata);
         return 0;
 }
 
@@ -150,6 +168,7 @@ static bool api_call_may_retry(const ApiCall *c) {
 
 static int api_call_retry(ApiCall *c) {
         c->retried = true;
+        c->trial = c->api->clock.has_candidate;
         factor_drop_jwt(c->device);
         c->slot = http_slot_free(c->slot);
         pace_take(&c->item.lane->pace, now_boottime());
@@ -158,13 +177,13 @@ static int api_call_retry(ApiCall *c) {
 
 /* Only the date of a server that proved who it is counts, and none that a cache kept (the transport
  * lets nothing else through than verified TLS or loopback). Returns true when the clock moved. */
-static bool api_observe_date(Api *a, const HttpReply *reply, bool refusal) {
+static bool api_observe_date(Api *a, const HttpReply *reply, bool retry) {
         usec_t date;
 
         if (!reply->date || reply->has_age || http_date_parse(reply->date, &date) < 0)
                 return false;
-        return refusal ? server_clock_observe_refusal(&a->clock, date, reply->sent, reply->received)
-                       : server_clock_observe(&a->clock, date, reply->sent, reply->received);
+        return retry ? server_clock_observe_retry(&a->clock, date, reply->sent, reply->received)
+                     : server_clock_observe(&a->clock, date, reply->sent, reply->received);
 }
 
 static void api_account_note(Account *account, const ApiReply *reply) {
@@ -180,6 +199,17 @@ static void api_account_note(Account *account, const ApiReply *reply) {
                                 account->config->name, reply->http_status, reply->code);
         account->refused = refused;
         (void) text_set(&account->error, refused ? reply->text : NULL);
+}
+
+const char *api_reply_summary(const ApiReply *reply, char ret[static API_SUMMARY_SIZE]) {
+        if (!reply)
+                snprintf(ret, API_SUMMARY_SIZE, "the reply cannot be read");
+        else if (reply->http_status == 0)
+                snprintf(ret, API_SUMMARY_SIZE, "%s", strempty(reply->text));
+        else
+                snprintf(ret, API_SUMMARY_SIZE, "HTTP %i, code %" PRId64, reply->http_status,
+                                reply->code);
+        return ret;
 }
 
 static const char *reply_text(
@@ -235,6 +265,7 @@ static bool api_fault(const HttpReply *http, const ApiReply *reply, QueueFault *
 /* Feeds the back-off, and says in the log when requests begin to fail and when they work again. */
 static void api_note_pace(ApiCall *c, const HttpReply *http, const ApiReply *reply) {
         QueueLane *lane = c->item.lane;
+        char summary[API_SUMMARY_SIZE];
         QueueFault fault;
         unsigned n;
 
@@ -242,11 +273,9 @@ static void api_note_pace(ApiCall *c, const HttpReply *http, const ApiReply *rep
                 n = queue_failed(&c->api->queue, &c->item, fault, now_boottime(),
                                 reply->retry_after);
                 if (n == API_FAILING)
-                        log_warning("Requests to the provider keep failing (HTTP %i, code "
-                                    "%" PRId64
-                                    "); trying again with growing pauses; "
-                                    "factorctl status says why",
-                                        reply->http_status, reply->code);
+                        log_warning("Requests to the provider keep failing (%s); trying again with "
+                                    "growing pauses; factorctl status says why",
+                                        api_reply_summary(reply, summary));
                 (void) text_set(&lane->error, reply->text);
                 return;
         }
@@ -269,8 +298,12 @@ static void api_call_done(HttpSlot *slot, const HttpReply *http, void *userdata)
 
         reply.outcome = outcome_of(http, &error);
         bool retry = reply.outcome == API_UNAUTHORIZED && api_call_may_retry(c);
-        if (api_observe_date(c->api, http, retry) && c->device)
+        bool moved = api_observe_date(c->api, http, c->retried);
+        if (moved && c->device && !c->retried)
                 factor_drop_jwt(c->device);
+        /* The time that it was signed with was wrong: that proves nothing about the key. */
+        if (reply.outcome == API_UNAUTHORIZED && c->trial && !moved)
+                reply.outcome = API_NOT_SENT;
         if (retry) {
                 if (api_call_retry(c) >= 0)
                         return;
@@ -334,7 +367,7 @@ int api_send(Api *a,
         }
         c->item.lane = lane;
         queue_add(&a->queue, &c->item);
-        api_run_at(a, 0);
+        api_run_soon(a);
         *ret = TAKE_PTR(c);
         return 0;
 }
@@ -347,7 +380,7 @@ bool api_is_failing(const Api *a, const ApiWho *who) {
 
 void api_hurry(Api *a) {
         queue_hurry(&a->queue);
-        api_run_at(a, 0);
+        api_run_soon(a);
 }
 
 ApiLaneView api_lane_view(const Api *a, const char *account_sid) {

@@ -51,6 +51,12 @@ typedef struct ApiReply {
         bool too_large;
 } ApiReply;
 
+#define API_SUMMARY_SIZE 256
+
+/* What a log may say of a reply (NULL: one that could not be read): the transport's own words, or
+ * the numbers of what the provider said, never its text. Returns ret. */
+const char *api_reply_summary(const ApiReply *reply, char ret[static API_SUMMARY_SIZE]);
+
 typedef void (*api_callback_t)(ApiCall *call, const ApiReply *reply, void *userdata);
 
 typedef struct ApiOptions {

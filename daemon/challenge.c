@@ -16,7 +16,8 @@
 #include "push/payload.h"
 
 #define CHALLENGE_ACCURACY (10 * USEC_PER_MSEC)
-#define CHALLENGE_RECHECK USEC_PER_SEC /* while the clock is not sure */
+#define CHALLENGE_RECHECK USEC_PER_SEC               /* past expiry, while the clock is not sure */
+#define CHALLENGE_RECHECK_UNSURE (30 * USEC_PER_SEC) /* before expiry, likewise */
 #define CHALLENGE_STORE_RETRY (10 * USEC_PER_SEC)
 
 /* A payload that can't be sent is known from the list: the fields that the provider is known to ask
@@ -161,31 +162,40 @@ void challenge_schedule_by(Challenge *c, usec_t delay, usec_t by) {
         challenge_schedule(c, delay < left ? delay : left);
 }
 
-bool challenge_is_past(const Challenge *c, usec_t t) {
+static bool challenge_clock_is_sure(const Challenge *c) {
         const ServerClock *clock = api_clock(c->host->api);
 
-        return clock->heard && !clock->has_candidate && api_now(c->host->api) >= t;
+        return clock->heard && !clock->has_candidate;
+}
+
+bool challenge_is_past(const Challenge *c, usec_t t) {
+        return challenge_clock_is_sure(c) && api_now(c->host->api) >= t;
 }
 
 bool challenge_is_expired(const Challenge *c) {
         return challenge_is_past(c, c->view.expires);
 }
 
-/* The timer of a challenge that nobody has decided yet is its expiry. A clock that is not sure yet
- * makes it due again a little later. */
+/* The timer of a challenge that nobody has decided yet is its expiry. A clock that is not sure yet,
+ * and may be hours behind, makes it due earlier, and again. */
 static void challenge_schedule_expiry(Challenge *c) {
         usec_t left = usec_sub(c->view.expires, api_now(c->host->api));
 
+        if (!challenge_clock_is_sure(c) && left > CHALLENGE_RECHECK_UNSURE)
+                left = CHALLENGE_RECHECK_UNSURE;
         challenge_schedule(c, left > 0 ? left : CHALLENGE_RECHECK);
 }
 
 static void challenge_put_to_policy(Challenge *c);
+static void challenge_record_end(Challenge *c);
 
 static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
         Challenge *c = userdata;
 
         if (c->view.state == CHALLENGE_ANSWERING || c->view.state == CHALLENGE_SUBMITTED)
                 answer_attempt(c);
+        else if (life_is_final(c->view.state))
+                challenge_record_end(c); /* the store could not be written when it came */
         else if (challenge_is_expired(c))
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
         else if (c->view.state == CHALLENGE_DECIDING)
@@ -274,17 +284,24 @@ static int change_write(Challenge *c, const Change *change, usec_t now, char **r
         return 0;
 }
 
+/* Makes a change durable, all of it or nothing. */
+static int change_commit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
+        int r;
+
+        r = store_begin(c->host->store, reterr_msg);
+        if (r < 0)
+                return r;
+        r = change_write(c, change, now, reterr_msg);
+        return store_end(c->host->store, r, reterr_msg);
+}
+
 /* Makes a change durable, then real, then known. On failure nothing has changed. */
 static int challenge_change(Challenge *c, const Change *change, char **reterr_msg) {
         usec_t now = now_realtime();
         int r;
 
         assert(life_may_move(c->view.state, change->to));
-        r = store_begin(c->host->store, reterr_msg);
-        if (r < 0)
-                return r;
-        r = change_write(c, change, now, reterr_msg);
-        r = store_end(c->host->store, r, reterr_msg);
+        r = change_commit(c, change, now, reterr_msg);
         if (r < 0)
                 return r;
         if (change->void_reason) {
@@ -314,6 +331,14 @@ static void challenge_settle(Challenge *c) {
         challenge_waiters_tell(c);
 }
 
+/* The end that could not be recorded when it came, until it can. */
+static void challenge_record_end(Challenge *c) {
+        Change change = {.to = c->view.state, .reason = c->view.reason};
+
+        if (change_commit(c, &change, c->changed, NULL) < 0)
+                challenge_schedule(c, CHALLENGE_STORE_RETRY);
+}
+
 static void challenge_complete_change(Challenge *c, const Change *change) {
         _cleanup_free_ char *why = NULL;
         int r;
@@ -322,13 +347,16 @@ static void challenge_complete_change(Challenge *c, const Change *change) {
         if (r < 0) {
                 /* The provider's record stands whether or not ours can be written: after a restart
                  * a fetch finds the same end. */
-                log_error("Cannot record that %s is %s: %s", c->view.sid,
+                log_error("Cannot record yet that %s is %s: %s", c->view.sid,
                                 challenge_state_to_string(change->to), error_text(why, r));
                 (void) text_set(&c->view.reason, change->reason);
+                c->changed = now_realtime();
                 challenge_set_state(c, change->to);
                 c->host->changed(c, c->host->userdata);
         }
         challenge_settle(c);
+        if (r < 0)
+                challenge_schedule(c, CHALLENGE_STORE_RETRY);
 }
 
 void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason) {

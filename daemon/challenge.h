@@ -37,6 +37,7 @@ struct Challenge {
         StoreDecision decision; /* the standing one, when has_decision */
         bool has_decision;
         int64_t attempts; /* TOTP codes sent for it */
+        int64_t n_wrong;  /* of them, those that the provider refused since the start */
         uint64_t sequence;
         usec_t changed;
         uint64_t round;         /* of the poll that named it last */
@@ -78,7 +79,7 @@ void challenge_decide(Challenge *c,
                 const char *rule,
                 Call *call);
 
-/* A complete list lacks it: asks the provider what became of it. */
+/* A complete list lacks it, or names it changed: asks the provider what became of it. */
 void challenge_missed(Challenge *c);
 
 /* For answer.c and challenge.c. */

@@ -4,7 +4,7 @@
 /* What a Date says: it was cut to whole seconds, and the reply was made at some time between
  * sending and receiving. */
 typedef struct Reading {
-        int64_t offset;     /* server minus local time, from the middle of both */
+        int64_t base;       /* server minus boot time, from the middle of both */
         int64_t difference; /* how far our server time lies outside that second; 0: within it */
         int64_t tolerance;
 } Reading;
@@ -13,32 +13,46 @@ static usec_t magnitude(int64_t v) {
         return v < 0 ? -(usec_t) v : (usec_t) v;
 }
 
-/* Local time as it was when the clock was made, carried on by the boot clock. */
-static usec_t local_now(const ServerClock *c, usec_t boottime) {
-        return c->local_base + boottime;
+static usec_t time_at(int64_t base, usec_t boottime) {
+        int64_t t = base + (int64_t) boottime;
+
+        return t < 0 ? 0 : (usec_t) t;
 }
 
 void server_clock_init(ServerClock *c, usec_t realtime, usec_t boottime) {
-        /* May wrap (a wall clock that starts in 1970): adding a boot time wraps it back. */
-        *c = (ServerClock){.local_base = realtime - boottime};
+        *c = (ServerClock){.base = (int64_t) (realtime - boottime)};
+}
+
+void server_clock_note_local(ServerClock *c, usec_t realtime, usec_t boottime) {
+        if (!c->heard)
+                c->base = (int64_t) (realtime - boottime);
 }
 
 usec_t server_clock_now(const ServerClock *c, usec_t boottime) {
-        usec_t local = local_now(c, boottime);
+        return time_at(c->base, boottime);
+}
 
-        return c->offset < 0 ? usec_sub(local, magnitude(c->offset))
-                             : usec_add(local, (usec_t) c->offset);
+usec_t server_clock_trial(const ServerClock *c, usec_t boottime) {
+        return time_at(c->has_candidate ? c->candidate : c->base, boottime);
 }
 
 int64_t server_clock_offset(const ServerClock *c, usec_t realtime, usec_t boottime) {
         return (int64_t) (server_clock_now(c, boottime) - realtime);
 }
 
+int64_t server_clock_candidate(const ServerClock *c) {
+        return c->has_candidate ? c->candidate - c->base : 0;
+}
+
+bool server_clock_is_settling(const ServerClock *c, usec_t boottime) {
+        return c->has_candidate && boottime < usec_add(c->waits_since, CLOCK_SETTLING_MAX);
+}
+
 static Reading read_date(const ServerClock *c, usec_t date, usec_t sent, usec_t received) {
         usec_t trip = usec_sub(received, sent), middle = received - trip / 2;
         usec_t now = server_clock_now(c, middle);
         Reading r = {
-                        .offset = (int64_t) (date + USEC_PER_SEC / 2 - local_now(c, middle)),
+                        .base = (int64_t) (date + USEC_PER_SEC / 2 - middle),
                         .tolerance = (int64_t) (trip / 2 + USEC_PER_SEC),
         };
 
@@ -51,11 +65,11 @@ static Reading read_date(const ServerClock *c, usec_t date, usec_t sent, usec_t 
 
 /* Believes a reading. Returns whether server time moved by a second or more. */
 static bool adopt(ServerClock *c, const Reading *r) {
-        usec_t change = magnitude(r->offset - c->offset);
+        usec_t change = magnitude(r->base - c->base);
 
         c->heard = true;
         c->has_candidate = false;
-        c->offset = r->offset;
+        c->base = r->base;
         return change >= USEC_PER_SEC;
 }
 
@@ -69,23 +83,32 @@ static bool confirms(ServerClock *c, const Reading *r) {
         return true;
 }
 
-bool server_clock_observe(ServerClock *c, usec_t date, usec_t sent, usec_t received) {
-        Reading r = read_date(c, date, sent, received);
-
-        if (confirms(c, &r))
+/* again: a Date that was fed before, as a cache would give it. */
+static bool observe(ServerClock *c, const Reading *r, usec_t received, bool again) {
+        if (confirms(c, r) || again)
                 return false;
-        if (magnitude(r.offset - c->offset) <= CLOCK_LARGE_CHANGE)
-                return adopt(c, &r);
-        if (c->has_candidate && magnitude(r.offset - c->candidate) <= CLOCK_AGREE)
-                return adopt(c, &r);
+        if (magnitude(r->base - c->base) <= CLOCK_LARGE_CHANGE)
+                return adopt(c, r);
+        if (c->has_candidate && magnitude(r->base - c->candidate) <= CLOCK_AGREE)
+                return adopt(c, r);
 
         c->has_candidate = true;
-        c->candidate = r.offset;
+        c->candidate = r->base;
+        c->waits_since = received;
         return false;
 }
 
-bool server_clock_observe_refusal(ServerClock *c, usec_t date, usec_t sent, usec_t received) {
+bool server_clock_observe(ServerClock *c, usec_t date, usec_t sent, usec_t received) {
+        Reading r = read_date(c, date, sent, received);
+        bool again = date == c->last_date;
+
+        c->last_date = date;
+        return observe(c, &r, received, again);
+}
+
+bool server_clock_observe_retry(ServerClock *c, usec_t date, usec_t sent, usec_t received) {
         Reading r = read_date(c, date, sent, received);
 
-        return !confirms(c, &r) && adopt(c, &r);
+        c->last_date = date;
+        return observe(c, &r, received, false);
 }

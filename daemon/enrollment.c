@@ -32,7 +32,8 @@ struct Enrollment {
         unsigned n_failures;
         unsigned n_codes;
         unsigned n_pages;
-        char *failure; /* why it is being rolled back */
+        char *failure;                  /* why it is being rolled back */
+        char summary[API_SUMMARY_SIZE]; /* why it failed, for the log */
         int http_status;
         int64_t code;
 };
@@ -109,8 +110,7 @@ static void enrollment_drop(Enrollment *e) {
         _cleanup_free_ char *why = NULL;
         int r = 0;
 
-        log_warning("Enrolling factor %s failed (HTTP %i, code %" PRIi64 ")",
-                        e->factor->record.name, e->http_status, e->code);
+        log_warning("Enrolling factor %s failed (%s)", e->factor->record.name, e->summary);
         if (!e->factor->removed)
                 r = manager_drop_factor(
                                 e->manager, e->factor, e->actor.door ? &e->actor : NULL, &why);
@@ -129,6 +129,7 @@ static void enrollment_fail(Enrollment *e, const ApiReply *reply, const char *te
                 e->http_status = reply->http_status;
                 e->code = reply->code;
         }
+        (void) api_reply_summary(reply, e->summary);
         (void) text_set(&e->failure, text);
 }
 
@@ -263,6 +264,11 @@ static int enrollment_payload(Enrollment *e, Secret *ret) {
                 return push_factor_payload(e->factor->push_key, e->factor->record.sid, ret);
         if (!e->factor->otp_key)
                 return -ENOKEY;
+        if (server_clock_is_settling(api_clock(e->manager->api), now_boottime())) {
+                /* No code is wasted on a clock in doubt: the fetch that comes first settles it. */
+                enrollment_retry(e, USEC_PER_SEC);
+                return -EEXIST;
+        }
         r = factor_take_code(e->factor, e->manager->store, api_now(e->manager->api), ret, &wait);
         if (r == -EEXIST)
                 enrollment_retry(e, wait);

@@ -208,6 +208,7 @@ static void import_finish(Manager *m, Call *call, StoreFactor *records, size_t n
                 if (r < 0)
                         break;
                 manager_poll_factor(m, f);
+                (void) store_sequence_next(m->store, &f->sequence, NULL);
                 manager_tell_factor(m, f, "factor");
                 json_object_array_add(list, view_factor(f));
         }

@@ -18,6 +18,7 @@
 #include "daemon/exit.h"
 #include "daemon/log.h"
 #include "daemon/manager.h"
+#include "verify/http.h"
 
 typedef struct Options {
         bool system;
@@ -120,6 +121,19 @@ static char *base_directory(const char *name, const char *fallback) {
         return path;
 }
 
+/* Not by config_load(): a configuration can be checked where the file is not. */
+static int check_authority(const Config *c, ErrorList *errors) {
+        _cleanup_free_ char *msg = NULL;
+        int r;
+
+        if (!c->certificate_authority)
+                return 0;
+        r = http_check_authority(c->certificate_authority, &msg);
+        if (r < 0 && error_list_add(errors, "%s", error_text(msg, r)) < 0)
+                return -ENOMEM;
+        return r;
+}
+
 static int load_configuration(const Options *o, Config **ret, ErrorList *warnings) {
         _cleanup_free_ char *config_home = NULL, *state_home = NULL, *directory = NULL;
         _cleanup_(error_list_done) ErrorList errors = {0};
@@ -143,6 +157,8 @@ static int load_configuration(const Options *o, Config **ret, ErrorList *warning
         r = config_load(&c, &source, &errors, warnings);
         if (r >= 0)
                 r = config_load_passwords(c, getenv("CREDENTIALS_DIRECTORY"), geteuid(), &errors);
+        if (r >= 0)
+                r = check_authority(c, &errors);
         say_all(LOG_ERR, &errors);
         say_all(LOG_WARNING, warnings);
         if (r < 0) {

@@ -27,8 +27,7 @@ static int manager_audit_factor(Manager *m,
 }
 
 void manager_tell_factor(Manager *m, Factor *f, const char *type) {
-        if (store_sequence_next(m->store, &f->sequence, NULL) >= 0)
-                monitor_factor(m->monitor, f, type);
+        monitor_factor(m->monitor, f, type);
         manager_notify_status(m);
 }
 
@@ -79,6 +78,8 @@ int manager_update_factor(
         r = store_factor_update(m->store, &f->record, reterr_msg);
         if (r >= 0 && event)
                 r = manager_audit_factor(m, event, f, actor, reterr_msg);
+        if (r >= 0)
+                r = store_sequence_next(m->store, &f->sequence, reterr_msg);
         r = store_end(m->store, r, reterr_msg);
         if (r < 0)
                 return r;
@@ -108,6 +109,8 @@ int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr
         r = store_factor_remove(m->store, f->record.id, reterr_msg);
         if (r >= 0)
                 r = manager_audit_factor(m, "removed", f, actor, reterr_msg);
+        if (r >= 0)
+                r = store_sequence_next(m->store, &f->sequence, reterr_msg);
         r = store_end(m->store, r, reterr_msg);
         if (r < 0)
                 return r;

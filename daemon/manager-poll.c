@@ -3,7 +3,6 @@
 #include "daemon/manager-poll.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -71,6 +70,8 @@ static void manager_on_page(
 
                 if (held) {
                         held->round = round;
+                        if (!streq(item->digest, held->view.digest))
+                                challenge_missed(held); /* changed: a fetch says how */
                         continue;
                 }
                 /* An account's list names the challenges of other devices, too. */
@@ -88,11 +89,11 @@ static void manager_on_page(
 
 /* error: for status, may quote the provider. say: in the log, numbers alone. */
 static void factor_note_poll(Factor *f, const ApiReply *reply, const char *error, bool say) {
+        char summary[API_SUMMARY_SIZE];
+
         if (say && !f->poll_error_said)
-                log_warning("Cannot poll factor %s (HTTP %i, code %" PRIi64
-                            "); factorctl list says why",
-                                f->record.name, reply ? reply->http_status : 0,
-                                reply ? reply->code : 0);
+                log_warning("Cannot poll factor %s (%s); factorctl list says why", f->record.name,
+                                api_reply_summary(reply, summary));
         else if (!error && f->poll_error_said)
                 log_info("Polling factor %s works again", f->record.name);
         f->poll_error_said = error && (say || f->poll_error_said);

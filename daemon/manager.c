@@ -3,6 +3,7 @@
 #include "daemon/manager.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,7 +77,9 @@ static void manager_challenge_changed(Challenge *c, void *userdata) {
                 c->factor->n_open--;
                 m->n_open--;
         }
-        log_info("Challenge %s of factor %s: %s", v->sid, v->factor,
+        /* An answer that has to be tried again and again is news once. */
+        int level = c->n_failures > 0 && !life_is_final(v->state) ? LOG_DEBUG : LOG_INFO;
+        log_write(level, __FILE__, __LINE__, "Challenge %s of factor %s: %s", v->sid, v->factor,
                         challenge_state_to_string(v->state));
         monitor_challenge(m->monitor, c);
         manager_notify_status(m);
@@ -255,6 +258,39 @@ static int manager_prepare_api(Manager *m, char **reterr_msg) {
         return poller_new(&m->poller, m->event, m->api, &options, &handler);
 }
 
+static void manager_clock_jumped(int64_t by, void *userdata) {
+        Manager *m = userdata;
+        usec_t size = by < 0 ? -(usec_t) by : (usec_t) by;
+        usec_t unit = size >= USEC_PER_MINUTE ? USEC_PER_SEC : 100 * USEC_PER_MSEC;
+        _cleanup_free_ char *span = NULL;
+
+        server_clock_note_local(api_clock(m->api), now_realtime(), now_boottime());
+        if (timespan_format((size + unit / 2) / unit * unit, &span) >= 0)
+                log_notice("This machine's clock was set %s by %s; %s", by < 0 ? "back" : "forward",
+                                span,
+                                api_clock(m->api)->heard
+                                                ? "the provider's time counts, nothing changes"
+                                                : "no provider was heard yet, so it counts");
+}
+
+/* What came up meanwhile has waited long enough. */
+static void manager_resumed(usec_t slept, void *userdata) {
+        Manager *m = userdata;
+
+        log_info("This machine slept for %" PRIu64 " s; polling now", slept / USEC_PER_SEC);
+        manager_poke(m);
+}
+
+static int manager_watch_clock(Manager *m) {
+        ClockWatchHandler handler = {
+                        .jumped = manager_clock_jumped,
+                        .resumed = manager_resumed,
+                        .userdata = m,
+        };
+
+        return clock_watch_new(&m->clock_watch, m->event, &handler);
+}
+
 /* The facts that every answer carries. */
 static int manager_gather_facts(Manager *m) {
         int r = metadata_facts_gather(&m->facts, m->config->metadata);
@@ -354,6 +390,9 @@ int manager_new(Manager **ret,
         r = manager_prepare_api(m, reterr_msg);
         if (r < 0)
                 return r;
+        r = manager_watch_clock(m);
+        if (r < 0)
+                return r;
         m->host.api = m->api;
         r = manager_open_store(m, ret_exit, reterr_msg);
         if (r < 0)
@@ -379,6 +418,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         /* Who asks goes first, then what answers, then what remembers. */
+        clock_watch_free(m->clock_watch);
         enrollment_cancel_all(m);
         provider_cancel_all(m);
         examine_cancel_all(m);

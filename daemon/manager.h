@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Manager: owns the stages and is the one place that knows their order. */
 
+#include "daemon/clock-watch.h"
 #include "daemon/config.h"
 #include "daemon/monitor.h"
 #include "daemon/poller.h"
@@ -29,6 +30,7 @@ typedef struct Manager {
         LIST_HEAD(, Examination) examinations;
         VarlinkServer *server;
         sd_event_source *tidy;
+        ClockWatch *clock_watch;
         ErrorList problems; /* of the start, for status */
         usec_t last_poll;
         usec_t pruned;   /* boot time when the store was */
@@ -66,7 +68,7 @@ int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **ret
  * is written. */
 int manager_update_factor(
                 Manager *m, Factor *f, const char *event, const Actor *actor, char **reterr_msg);
-/* Tells the watchers of a factor's change ("factor", "removed"). */
+/* Tells the watchers of a factor's change ("factor", "removed"), which has its sequence number. */
 void manager_tell_factor(Manager *m, Factor *f, const char *type);
 /* Polls an active factor from now on, another no longer. */
 void manager_poll_factor(Manager *m, Factor *f);

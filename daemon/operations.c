@@ -49,7 +49,7 @@ static json_object *status_clock(const Manager *m) {
                                         (int64_t) USEC_PER_MSEC);
         view_add_string(o, "source", clock->heard ? "server" : "local");
         view_add(o, "candidate_ms",
-                        clock->has_candidate ? json_object_new_int64(clock->candidate /
+                        clock->has_candidate ? json_object_new_int64(server_clock_candidate(clock) /
                                                                      (int64_t) USEC_PER_MSEC)
                                              : NULL);
         return o;
@@ -115,6 +115,7 @@ static void operation_get_status(Manager *m, Call *call) {
                         (int64_t) (status_idle_interval(m) / USEC_PER_MSEC));
         view_add(o, "polling", peer->administrator ? status_polling(m) : json_object_new_array());
         view_add_time(o, "last_poll", m->last_poll);
+        view_add_string(o, "store_problem", peer->administrator ? store_problem(m->store) : NULL);
         view_add(o, "problems", peer->administrator ? status_problems(m) : json_object_new_array());
         (void) call_reply(call, view_reply("status", o));
 }

@@ -153,17 +153,26 @@ static usec_t poll_target_interval(PollTarget *t) {
         return idle;
 }
 
-static void poll_target_schedule(PollTarget *t, usec_t delay) {
-        t->due = usec_add(now_boottime(), delay);
+static void poll_target_schedule(PollTarget *t, usec_t when) {
+        t->due = when;
         (void) sd_event_source_set_time(t->timer, t->due);
         (void) sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);
 }
 
-/* Ends a round and sets the next one's time. */
+/* How long a failing target waits on top of its interval. */
+static usec_t poll_target_penalty(const PollTarget *t, usec_t interval) {
+        if (t->n_failures == 0)
+                return 0;
+        return backoff_delay(interval < POLL_BACKOFF_MAX ? interval : POLL_BACKOFF_MAX,
+                        POLL_BACKOFF_MAX, t->n_failures, 0);
+}
+
+/* Ends a round and sets the next one's time. It counts from now, so that a budget that does not
+ * suffice lengthens all intervals a little, and no queue grows. */
 static void poll_target_rest(PollTarget *t, bool failed) {
-        usec_t interval = poll_target_interval(t), delay;
+        usec_t now = now_boottime(), interval = poll_target_interval(t), delay;
         /* A list of many pages may take half of the time, no more. */
-        usec_t took = t->page_read > 0 ? usec_sub(now_boottime(), t->page_read) : 0;
+        usec_t took = t->page_read > 0 ? usec_sub(now, t->page_read) : 0;
 
         t->n_failures = failed ? t->n_failures + 1 : 0;
         /* The first interval is cut at random: so each target has a phase of its own, and those
@@ -171,13 +180,10 @@ static void poll_target_rest(PollTarget *t, bool failed) {
         delay = t->round == 1 ? random_span(interval) : interval + random_span(interval / 10);
         if (took > delay)
                 delay = took;
-        if (failed)
-                delay += backoff_delay(interval < POLL_BACKOFF_MAX ? interval : POLL_BACKOFF_MAX,
-                                POLL_BACKOFF_MAX, t->n_failures, 0);
         if (t->again && !failed)
                 delay = 0;
         t->again = false;
-        poll_target_schedule(t, delay);
+        poll_target_schedule(t, now + delay + poll_target_penalty(t, interval));
 }
 
 static int poll_target_ask(PollTarget *t, const VerifyList *page);
@@ -208,6 +214,9 @@ static void poll_target_page(PollTarget *t, VerifyChallengeList *list) {
                         poll_target_fail(t, NULL, strerror(-r));
                 return;
         }
+        /* What fits on one page of any size is not too large any more. */
+        if (t->page == 0)
+                t->page_size = POLL_PAGE_SIZE;
         /* A list with something left out proves nothing of what it lacks. */
         if (list->n_malformed == 0)
                 p->handler.complete(t, t->round, p->handler.userdata);
@@ -368,7 +377,7 @@ static void poll_target_hurry(PollTarget *t) {
         t->n_failures = 0;
         t->again = t->call != NULL;
         if (!t->call)
-                poll_target_schedule(t, 0);
+                poll_target_schedule(t, now_boottime());
 }
 
 void poller_poke(Poller *p) {

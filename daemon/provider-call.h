@@ -16,6 +16,7 @@ struct ProviderCall {
         sd_event_source *timeout;
         /* Answers the call from a good reply; true when another request is on its way. */
         bool (*replied)(ProviderCall *p, const ApiReply *reply);
+        bool creates; /* a challenge, which is then looked for at once */
         ApiWho who;
         Factor *factor;     /* of a removal, or of a device credential */
         StoreFactor record; /* of an import that is checked first */

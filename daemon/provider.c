@@ -10,11 +10,11 @@
 #include "daemon/provider-call.h"
 #include "daemon/view.h"
 
-/* A pending challenge of a factor here, not yet known: it was just created, so look at once. */
+/* A challenge that was just created, of a factor here perhaps: then it is looked for at once. */
 static void provider_hurry(Manager *m, const VerifyChallenge *c) {
         const Factor *f = registry_factor(&m->registry, c->factor_sid);
 
-        if (f && c->status == PROVIDER_PENDING && !registry_challenge(&m->registry, c->sid))
+        if (f)
                 poller_hurry(m->poller, f);
 }
 
@@ -29,7 +29,8 @@ static bool provider_pass_challenge(ProviderCall *p, const ApiReply *reply) {
                 (void) call_error(p->call, IPC_API_ERROR, view_api_error(reply->http_status, 0),
                                 "The provider's reply cannot be read: %s", strempty(why));
         else {
-                provider_hurry(p->manager, &c);
+                if (p->creates)
+                        provider_hurry(p->manager, &c);
                 (void) call_reply(p->call,
                                 view_reply("challenge", json_object_get(json_doc_object(c.doc))));
         }
@@ -137,6 +138,7 @@ void provider_challenge_create(Manager *m, Call *call) {
                         .auth_payload = parameter_given(call, "auth_payload") ? &c.auth_payload
                                                                               : NULL,
         };
+        p->creates = true;
         p->replied = provider_pass_challenge;
         r = verify_challenge_create(&request, &p->entity, &create, api_now(m->api), &why);
         provider_send(TAKE_PTR(p), &request, r, why);

@@ -120,6 +120,12 @@ Factor *registry_factor(const Registry *r, const char *name_or_sid) {
         return found ? *found : NULL;
 }
 
+static int challenge_compare(const Challenge *a, const Challenge *b) {
+        if (a->view.created != b->view.created)
+                return a->view.created < b->view.created ? -1 : 1;
+        return strcmp(a->view.sid, b->view.sid);
+}
+
 bool registry_has_place(const Registry *r, const Factor *f) {
         return r->n_challenges + (f->n_held < REGISTRY_SHARE ? 0 : REGISTRY_RESERVE) <
                REGISTRY_CHALLENGES_MAX;
@@ -138,7 +144,11 @@ int registry_add_challenge(Registry *r, Challenge *c) {
         k = sid_insert(&r->challenges_by_sid, c->view.sid, c);
         if (k < 0)
                 return k;
-        r->challenges[r->n_challenges++] = c;
+        /* They come nearly in order: the place is at the end or close to it. */
+        size_t i = r->n_challenges++;
+        for (; i > 0 && challenge_compare(r->challenges[i - 1], c) > 0; i--)
+                r->challenges[i] = r->challenges[i - 1];
+        r->challenges[i] = c;
         c->factor->n_held++;
         LIST_INSERT_HEAD(&c->factor->challenges, c, of_factor);
         return 0;

@@ -14,7 +14,7 @@ typedef struct Registry {
         Factor **factors; /* in the order of their names */
         size_t n_factors;
         void *factors_by_sid;   /* tsearch() trees */
-        Challenge **challenges; /* in the order of their coming */
+        Challenge **challenges; /* in the order of their creation at the provider */
         size_t n_challenges;
         void *challenges_by_sid;
 } Registry;

@@ -148,7 +148,7 @@ _printf_(4, 0) static int call_error_valist(
         int r;
 
         if (!c) {
-                json_object_wipe_put(extra);
+                json_object_wipe_put(parameters);
                 return 0;
         }
         if (vasprintf(&message, format, ap) < 0)

@@ -270,7 +270,7 @@ class Daemon:
                 **options,
             )
         )
-        expected = {True: 0, None: result.rc}.get(check, check)
+        expected = 0 if check is True else result.rc if check is None else check
         assert result.rc == expected, f"factorctl {' '.join(map(str, arguments))}: {result!r}"
         return result
 

@@ -98,19 +98,23 @@ def clock_offset(daemon):
     return call(daemon, "GetStatus")["status"]["clock"]["offset_ms"] / 1000
 
 
-def shift_clock(daemon, offset):
-    """Sets the server's clock and waits until the daemon, which must be polling, follows."""
+def shift_clock(daemon, offset, local=0):
+    """Sets the server's clock and waits until the daemon, which must be polling, follows. local: how
+    far the daemon's own clock is ahead."""
     daemon.sandbox.clock(offset)
-    wait_for(lambda: abs(clock_offset(daemon) - offset) <= 2, what=f"a clock offset of {offset}")
+    wait_for(
+        lambda: abs(clock_offset(daemon) + local - offset) <= 2,
+        what=f"a clock offset of {offset - local}",
+    )
 
 
-def next_step(daemon, period, left=None):
+def next_step(daemon, period, left=None, local=0):
     """Sets the server's clock to the beginning of a step whose code was never used, or to so many
     seconds before such a step's end, and waits until the daemon follows."""
     now = time.time()
     at = (now // period + 3) * period
     at += 2 if left is None else period - left
-    shift_clock(daemon, int(at - now))
+    shift_clock(daemon, int(at - now), local)
 
 
 # Challenges.

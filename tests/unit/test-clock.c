@@ -57,7 +57,7 @@ static void test_wall_clock_behind_boot(void **state) {
         assert_int_equal(server_clock_now(&c, BOOT + S), 11 * S);
 
         assert_false(server_clock_observe(&c, WALL, BOOT, BOOT));
-        assert_true(server_clock_observe(&c, WALL, BOOT, BOOT));
+        assert_true(server_clock_observe(&c, WALL + S, BOOT + S, BOOT + S));
         assert_int_equal(server_clock_now(&c, BOOT), WALL + S / 2);
 }
 
@@ -68,10 +68,10 @@ static void test_right_clock(void **state) {
 
                 assert_false(reply(&c, at, 0, 80 * USEC_PER_MSEC));
                 assert_true(c.heard);
-                assert_int_equal(c.offset, 0);
+                assert_int_equal(c.base, WALL - BOOT);
                 assert_false(reply(&c, at, (int64_t) S, 0));
                 assert_false(reply(&c, at, -(int64_t) S, 0));
-                assert_int_equal(c.offset, 0);
+                assert_int_equal(c.base, WALL - BOOT);
         }
 }
 
@@ -81,20 +81,21 @@ static void test_tolerance(void **state) {
 
         /* Over ten seconds there and back, four seconds are within what the line may do. */
         assert_false(reply(&c, 0, skew, 10 * S));
-        assert_int_equal(c.offset, 0);
-        assert_true(reply(&c, 0, skew, S));
-        assert_near(error_after(&c, 0, skew), S / 2);
+        assert_int_equal(c.base, WALL - BOOT);
+        assert_true(reply(&c, S, skew, S));
+        assert_near(error_after(&c, S, skew), S / 2);
 
         /* The edges, to the microsecond: a second before the Date, two after it. */
         c = clock_new();
         assert_false(server_clock_observe(&c, WALL, BOOT - S, BOOT - S));
         assert_false(server_clock_observe(&c, WALL, BOOT + 2 * S, BOOT + 2 * S));
-        assert_int_equal(c.offset, 0);
+        assert_int_equal(c.base, WALL - BOOT);
+        c = clock_new();
         (void) server_clock_observe(&c, WALL, BOOT - S - 1, BOOT - S - 1);
-        assert_int_not_equal(c.offset, 0);
+        assert_int_not_equal(c.base, WALL - BOOT);
         c = clock_new();
         (void) server_clock_observe(&c, WALL, BOOT + 2 * S + 1, BOOT + 2 * S + 1);
-        assert_int_not_equal(c.offset, 0);
+        assert_int_not_equal(c.base, WALL - BOOT);
 }
 
 /* A server that keeps its time moves ours once at most, whatever fractions its Dates cut. */
@@ -106,7 +107,7 @@ static void test_stable(void **state) {
                 for (usec_t at = 0; at < 5 * S; at += 333333)
                         changes += reply(&c, at, skew, 100 * USEC_PER_MSEC);
                 assert_true(changes <= 1);
-                assert_int_equal(changes == 0, c.offset == 0);
+                assert_int_equal(changes == 0, c.base == WALL - BOOT);
                 assert_near(error_after(&c, 9 * S, skew), changes > 0 ? S : 2 * S);
         }
 }
@@ -147,29 +148,120 @@ static void test_large_change_wants_agreement(void **state) {
         assert_false(reply(&c, 0, 600 * (int64_t) S, 0));
         assert_false(reply(&c, 1 * S, 605 * (int64_t) S, 0));
         assert_false(reply(&c, 2 * S, -600 * (int64_t) S, 0));
-        assert_int_equal(c.offset, 0);
+        assert_int_equal(c.base, WALL - BOOT);
         /* A reply that agrees with us ends what was waiting. */
         assert_false(reply(&c, 3 * S, 0, 0));
         assert_true(c.heard);
         assert_false(reply(&c, 4 * S, -600 * (int64_t) S, 0));
-        assert_int_equal(c.offset, 0);
+        assert_int_equal(c.base, WALL - BOOT);
         assert_true(reply(&c, 5 * S, -600 * (int64_t) S, 0));
         assert_near(error_after(&c, 5 * S, -600 * (int64_t) S), S / 2);
 }
 
-static void test_refusal(void **state) {
+/* Not for ever: a Date that nobody ever confirms must not keep codes back. */
+static void test_settling(void **state) {
+        ServerClock c = clock_new();
+
+        assert_false(server_clock_is_settling(&c, BOOT));
+        assert_false(reply(&c, 0, 600 * (int64_t) S, 0));
+        assert_true(server_clock_is_settling(&c, BOOT));
+        assert_true(server_clock_is_settling(&c, BOOT + CLOCK_SETTLING_MAX - 1));
+        assert_false(server_clock_is_settling(&c, BOOT + CLOCK_SETTLING_MAX));
+        assert_true(reply(&c, S, 600 * (int64_t) S, 0));
+        assert_false(server_clock_is_settling(&c, BOOT + S));
+}
+
+/* What a cache gives again moves no clock and agrees with none, far off or near. */
+static void test_repeated_date(void **state) {
+        static const int64_t skews[] = {7200 * (int64_t) S, -20 * (int64_t) S};
+
+        for (size_t i = 0; i < ELEMENTSOF(skews); i++) {
+                ServerClock c = clock_new();
+                usec_t date = (usec_t) ((int64_t) WALL + skews[i]);
+                int64_t base;
+
+                (void) server_clock_observe(&c, date, BOOT, BOOT);
+                base = c.base;
+                for (usec_t at = 0; at < 100 * S; at += S / 4)
+                        assert_false(server_clock_observe(&c, date, BOOT + at, BOOT + at));
+                assert_int_equal(c.base, base);
+        }
+
+        /* Another Date does agree with the first. */
+        ServerClock c = clock_new();
+        assert_false(server_clock_observe(&c, WALL + 7200 * S, BOOT, BOOT));
+        assert_false(server_clock_observe(&c, WALL + 7200 * S, BOOT + S / 2, BOOT + S / 2));
+        assert_true(server_clock_observe(&c, WALL + 7201 * S, BOOT + S, BOOT + S));
+        assert_near(error_after(&c, S, 7200 * (int64_t) S), S / 2);
+}
+
+/* A 401 and its retry are two replies. */
+static void test_retry(void **state) {
         ServerClock c = clock_new();
         usec_t date = WALL - 7200 * S;
 
-        assert_true(server_clock_observe_refusal(&c, date, BOOT, BOOT));
+        assert_int_equal(server_clock_trial(&c, BOOT), WALL);
+        assert_int_equal(server_clock_candidate(&c), 0);
+        assert_false(server_clock_observe(&c, date, BOOT, BOOT));
+        assert_true(c.has_candidate);
+        assert_near(server_clock_candidate(&c) + 7200 * (int64_t) S, S / 2);
+        /* What is signed anew takes the other time, and nothing else does. */
+        assert_int_equal(server_clock_trial(&c, BOOT + S), date + S + S / 2);
+        assert_int_equal(server_clock_now(&c, BOOT + S), WALL + S);
+        assert_true(server_clock_observe_retry(&c, date, BOOT + S / 4, BOOT + S / 4));
         assert_true(c.heard);
-        assert_near(error_after(&c, 0, -7200 * (int64_t) S), S / 2);
-        /* The retry's own reply agrees. */
-        assert_false(server_clock_observe(&c, date + S, BOOT + S, BOOT + S));
-        /* A refusal with the time that we have says nothing about clocks. */
-        int64_t before = c.offset;
-        assert_false(server_clock_observe_refusal(&c, date + 2 * S, BOOT + 2 * S, BOOT + 2 * S));
-        assert_int_equal(c.offset, before);
+        assert_false(c.has_candidate);
+        assert_near(error_after(&c, S / 4, -7200 * (int64_t) S), S);
+        assert_int_equal(server_clock_trial(&c, BOOT + S), server_clock_now(&c, BOOT + S));
+}
+
+/* A refusal whose Date was nonsense: the retry's reply says so. */
+static void test_retry_disagrees(void **state) {
+        ServerClock c = clock_new();
+
+        assert_false(server_clock_observe(&c, WALL + 86400 * S, BOOT, BOOT));
+        assert_false(server_clock_observe_retry(&c, WALL, BOOT + S / 4, BOOT + S / 4));
+        assert_true(c.heard);
+        assert_false(c.has_candidate);
+        assert_int_equal(c.base, WALL - BOOT);
+        /* Or it says a third thing. */
+        assert_false(server_clock_observe(&c, WALL + 86400 * S, BOOT + S, BOOT + S));
+        assert_false(server_clock_observe_retry(&c, WALL + 7200 * S, BOOT + S, BOOT + S));
+        assert_true(c.has_candidate);
+        assert_int_equal(c.base, WALL - BOOT);
+}
+
+/* Set before a server was heard: followed. After it: of no matter. */
+static void test_local_jump(void **state) {
+        ServerClock c = clock_new();
+
+        server_clock_note_local(&c, WALL + 3600 * S, BOOT);
+        assert_false(c.heard);
+        assert_int_equal(server_clock_now(&c, BOOT), WALL + 3600 * S);
+        assert_int_equal(server_clock_offset(&c, WALL + 3600 * S, BOOT), 0);
+
+        /* A change that waits is the server's word, whatever the local clock does. */
+        assert_false(reply(&c, 0, 0, 0));
+        assert_true(c.has_candidate);
+        server_clock_note_local(&c, WALL - 7200 * S, BOOT);
+        assert_true(reply(&c, S, 0, 0));
+        assert_near(error_after(&c, S, 0), S / 2);
+
+        server_clock_note_local(&c, WALL + 3600 * S, BOOT);
+        assert_near(error_after(&c, S, 0), S / 2);
+        assert_near(server_clock_offset(&c, WALL + 3601 * S, BOOT + S) + 3600 * (int64_t) S, S / 2);
+}
+
+/* The clock is set to what the server says while its first Date waits. */
+static void test_local_jump_agrees(void **state) {
+        ServerClock c = clock_new();
+
+        assert_false(reply(&c, 0, 7200 * (int64_t) S, 0));
+        server_clock_note_local(&c, WALL + 7200 * S, BOOT);
+        assert_false(reply(&c, S, 7200 * (int64_t) S, 0));
+        assert_true(c.heard);
+        assert_false(c.has_candidate);
+        assert_int_equal(server_clock_offset(&c, WALL + 7200 * S, BOOT), 0);
 }
 
 /* The caller mixed up the times: taken as no time on the way. */
@@ -183,8 +275,11 @@ static void test_sent_after_received(void **state) {
 static void test_no_wrap(void **state) {
         ServerClock c = clock_new();
 
-        assert_true(server_clock_observe_refusal(&c, 0, BOOT, BOOT));
+        assert_false(server_clock_observe(&c, S, BOOT, BOOT));
+        assert_int_equal(server_clock_trial(&c, 0), 0);
+        assert_true(server_clock_observe(&c, 2 * S, BOOT + S, BOOT + S));
         assert_int_equal(server_clock_now(&c, 0), 0);
+        assert_int_equal(server_clock_now(&c, BOOT + S), 2 * S + S / 2);
 }
 
 int main(void) {
@@ -197,7 +292,12 @@ int main(void) {
                         cmocka_unit_test(test_small_change),
                         cmocka_unit_test(test_large_change),
                         cmocka_unit_test(test_large_change_wants_agreement),
-                        cmocka_unit_test(test_refusal),
+                        cmocka_unit_test(test_settling),
+                        cmocka_unit_test(test_repeated_date),
+                        cmocka_unit_test(test_retry),
+                        cmocka_unit_test(test_retry_disagrees),
+                        cmocka_unit_test(test_local_jump),
+                        cmocka_unit_test(test_local_jump_agrees),
                         cmocka_unit_test(test_sent_after_received),
                         cmocka_unit_test(test_no_wrap),
         };
