@@ -5,13 +5,11 @@ import contextlib
 import random
 import shutil
 import sqlite3
-import time
 
 import pytest
 
 from harness import wait_for
 from steps import (
-    FINAL,
     Asked,
     applied,
     approve,
@@ -23,7 +21,6 @@ from steps import (
     deny,
     enroll_push,
     enroll_totp,
-    factor,
     fault_fetch,
     fault_update,
     fetches,
@@ -31,11 +28,12 @@ from steps import (
     shown,
     wait_state,
 )
+from storm import CONFIG, Storm
 
 LATE = 60_000
 # A fault with a status keeps the server from handling the request.
 NOT_HANDLED = {"status": 503, "body": "{}"}
-OUTCOMES = {"approve": "approved", "deny": "denied", "ignore": "ignored"}
+KILLS = 25
 
 
 @pytest.fixture
@@ -220,93 +218,11 @@ def test_stop_in_the_middle(daemon, sandbox, push, fault):
 # At random.
 
 
-class Busy:
-    """A daemon with questions of all kinds, decided as they come."""
-
-    def __init__(self, daemon, sandbox, rng):
-        self.daemon, self.sandbox, self.rng = daemon, sandbox, rng
-        self.held = [enroll_push(daemon, f"push-{i}", f"alice-00{i}") for i in range(2)]
-        self.verbs = {}
-
-    def create(self, n):
-        made = []
-        for i in range(n):
-            held = self.held[i % len(self.held)]
-            entity = held["identity"], held["sid"]
-            sid = self.sandbox.create_push_challenge(*entity, f"No. {i}")["sid"]
-            self.verbs[sid] = self.rng.choice(["approve", "approve", "deny", "ignore"])
-            made.append(sid)
-        return made
-
-    def decide(self, sids):
-        """Sends the decisions on what is asked, without waiting for what becomes of them."""
-        clients = []
-        for sid in sids:
-            asked = challenge(self.daemon, sid)
-            if not asked or asked["state"] != "asking":
-                continue
-            verb = self.verbs[sid]
-            parameters = {"sid": sid} if verb == "ignore" else shown(asked)
-            clients.append(Asked(self.daemon, verb.capitalize(), **parameters))
-        return clients
-
-    def settle(self, sids):
-        """Decides what is still open, and waits until all have ended."""
-        for sid in sids:
-            wait_state(self.daemon, sid, "asking", "answering", "submitted", *FINAL)
-        clients = self.decide(sids)
-        for sid in sids:
-            wait_state(self.daemon, sid, *FINAL)
-        for client in clients:
-            with client:
-                assert client.answer()["challenge"]["state"] in FINAL
-
-    def check(self, sids):
-        there = {c["sid"]: c for c in self.sandbox.state()["challenges"]}
-        for sid in sids:
-            ended = challenge(self.daemon, sid)
-            assert ended["state"] == OUTCOMES[self.verbs[sid]], ended
-            expected = "pending" if ended["state"] == "ignored" else ended["state"]
-            assert there[sid]["status"] == expected
-            assert there[sid]["updates"] == (0 if expected == "pending" else 1)
-
-
-def test_at_random(make_daemon, make_sandbox, tmp_path):
-    """Fifteen crashes of a busy daemon; then the server's record and the store are compared."""
+@pytest.mark.parametrize("part", range(4))
+def test_at_random(make_daemon, make_sandbox, tmp_path, part):
+    """A hundred crashes of a busy daemon in all, each followed by a comparison of all records."""
     seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    rng = random.Random(seed)
+    print(f"again: scripts/soak {KILLS} {seed}")
     sandbox = make_sandbox("--no-rate-limits")
-    daemon = make_daemon(sandbox)
-    busy, all_sids = Busy(daemon, sandbox, rng), []
-    for i in range(15):
-        sids = busy.create(6)
-        all_sids += sids
-        # A slow and an unreliable server gives a crash more to hit.
-        for fault in ({"delay_ms": 20}, {"cut": "after"}, {"delay_ms": 40}, {"cut": "before"}):
-            sandbox.fault(rng.choice(["GET", "POST"]) + " .*/Challenges/YC.*", **fault)
-        for sid in sids[rng.randrange(7) :]:
-            wait_state(daemon, sid, "asking")
-        since, clients = sandbox.last_seq(), busy.decide(sids)
-        sandbox.wait_requests(None, "", n=1 + rng.randrange(12), since=since)
-        moment = time.monotonic() + rng.uniform(0, 0.03)
-        wait_for(lambda: time.monotonic() >= moment)
-        daemon.kill()
-        for client in clients:
-            client.varlink.close()
-
-        durable = decisions(daemon, tmp_path)
-        daemon.start()
-        for sid in sids:
-            if sid in durable:
-                assert durable[sid] == busy.verbs[sid]
-                assert challenge(daemon, sid)["state"] != "asking", "a decision was forgotten"
-        busy.settle(sids)
-        busy.check(sids)
-        assert not sandbox.clear_faults()["faults"]
-    busy.check(all_sids)
-    daemon.terminate()
-    for sid in all_sids:
-        assert audited(daemon, tmp_path, sid) == ["decision", "outcome"], busy.verbs[sid]
-    daemon.start()
-    assert factor(daemon, "push-0")["status"] == "verified"
+    daemon = make_daemon(sandbox, CONFIG)
+    Storm(daemon, sandbox, tmp_path / "copy", seed).run(KILLS)
