@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -14,7 +15,23 @@
 #include "base/digest.h"
 
 #define SCALAR_SIZE (PUSH_SIGNATURE_RAW_SIZE / 2)
-#define SPKI_SIZE 91 /* with a named curve and an uncompressed point */
+#define POINT_SIZE (1 + 2 * SCALAR_SIZE) /* uncompressed */
+
+/* The usual form of both kinds of key, with a named curve and an uncompressed point, is the same
+ * for every key but for the numbers in it. OpenSSL's coders take ten times as long for it, and at
+ * start each factor's key is read and its public half written. */
+static const uint8_t pkcs8_before_scalar[] = {0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06,
+                0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+                0x3d, 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20};
+static const uint8_t pkcs8_before_point[] = {0xa1, 0x44, 0x03, 0x42, 0x00};
+static const uint8_t spki_before_point[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+                0x03, 0x42, 0x00};
+
+#define PKCS8_SCALAR_AT sizeof(pkcs8_before_scalar)
+#define PKCS8_POINT_AT (PKCS8_SCALAR_AT + SCALAR_SIZE + sizeof(pkcs8_before_point))
+#define PKCS8_SIZE (PKCS8_POINT_AT + POINT_SIZE)
+#define SPKI_SIZE (sizeof(spki_before_point) + POINT_SIZE)
 
 struct PushKey {
         EVP_PKEY *pkey;
@@ -64,6 +81,47 @@ int push_key_generate(PushKey **ret) {
         return push_key_new(ret, pkey);
 }
 
+static bool is_usual_pkcs8(const Secret *der) {
+        return der->len == PKCS8_SIZE &&
+               memcmp(der->data, pkcs8_before_scalar, sizeof(pkcs8_before_scalar)) == 0 &&
+               memcmp(der->data + PKCS8_SCALAR_AT + SCALAR_SIZE, pkcs8_before_point,
+                               sizeof(pkcs8_before_point)) == 0 &&
+               der->data[PKCS8_POINT_AT] == POINT_CONVERSION_UNCOMPRESSED;
+}
+
+/* OpenSSL wants a parameter's number in the machine's byte order. */
+static int to_native(
+                const uint8_t big_endian[static SCALAR_SIZE], uint8_t ret[static SCALAR_SIZE]) {
+        BIGNUM *n = BN_bin2bn(big_endian, SCALAR_SIZE, NULL);
+        int len = n ? BN_bn2nativepad(n, ret, SCALAR_SIZE) : -1;
+
+        BN_clear_free(n);
+        return len == SCALAR_SIZE ? 0 : -ENOMEM;
+}
+
+/* Returns NULL when OpenSSL does not take the numbers. */
+static EVP_PKEY *read_usual_pkcs8(const Secret *der) {
+        EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        char group[] = "prime256v1";
+        uint8_t scalar[SCALAR_SIZE];
+        EVP_PKEY *pkey = NULL;
+
+        OSSL_PARAM parameters[] = {
+                        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+                        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, scalar, sizeof(scalar)),
+                        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+                                        der->data + PKCS8_POINT_AT, POINT_SIZE),
+                        OSSL_PARAM_construct_end(),
+        };
+        if (!c || to_native(der->data + PKCS8_SCALAR_AT, scalar) < 0 ||
+                        EVP_PKEY_fromdata_init(c) != 1 ||
+                        EVP_PKEY_fromdata(c, &pkey, EVP_PKEY_KEYPAIR, parameters) != 1)
+                pkey = NULL;
+        secret_wipe(scalar, sizeof(scalar));
+        EVP_PKEY_CTX_free(c);
+        return pkey;
+}
+
 /* Reads DER, all of it. Returns NULL when it is no private key of any kind. */
 static EVP_PKEY *read_pkcs8(const Secret *der) {
         const uint8_t *p = der->data;
@@ -98,16 +156,24 @@ static bool pair_matches(EVP_PKEY *pkey) {
 }
 
 /* OpenSSL keeps the form in which a file writes the curve (by name, or spelled out) and the point
- * (whole, or compressed), and would give it to the provider, who takes one form only. */
+ * (whole, compressed or both), and would give it to the provider, who takes one form only. */
 static bool has_usual_form(const EVP_PKEY *pkey) {
-        return i2d_PUBKEY(pkey, NULL) == SPKI_SIZE;
+        uint8_t *der = NULL;
+        int len = i2d_PUBKEY(pkey, &der);
+        bool usual = len == SPKI_SIZE &&
+                     memcmp(der, spki_before_point, sizeof(spki_before_point)) == 0 &&
+                     der[sizeof(spki_before_point)] == POINT_CONVERSION_UNCOMPRESSED;
+
+        OPENSSL_free(der);
+        return usual;
 }
 
 int push_key_from_pkcs8(PushKey **ret, const Secret *der) {
-        EVP_PKEY *pkey = read_pkcs8(der);
+        bool usual = is_usual_pkcs8(der);
+        EVP_PKEY *pkey = usual ? read_usual_pkcs8(der) : read_pkcs8(der);
         int r;
 
-        if (!pkey || !is_p256(pkey) || !pair_matches(pkey) || !has_usual_form(pkey)) {
+        if (!pkey || !is_p256(pkey) || !pair_matches(pkey) || !(usual || has_usual_form(pkey))) {
                 EVP_PKEY_free(pkey);
                 return crypto_failed(-EBADMSG);
         }
@@ -138,14 +204,16 @@ int push_key_to_pkcs8(const PushKey *k, Secret *ret) {
 }
 
 int push_key_public(const PushKey *k, char **ret) {
-        uint8_t *der = NULL;
-        int len, r;
+        uint8_t der[SPKI_SIZE], *point = mempcpy(der, spki_before_point, sizeof(spki_before_point));
+        size_t len;
+        int r;
 
-        len = i2d_PUBKEY(k->pkey, &der);
-        if (len < 0)
+        if (EVP_PKEY_get_octet_string_param(
+                            k->pkey, OSSL_PKEY_PARAM_PUB_KEY, point, POINT_SIZE, &len) != 1)
                 return crypto_failed(-EIO);
-        r = len == SPKI_SIZE ? base64_encode(BASE64_STANDARD, der, (size_t) len, ret) : -EIO;
-        OPENSSL_free(der);
+        if (len != POINT_SIZE || point[0] != POINT_CONVERSION_UNCOMPRESSED)
+                return -EIO;
+        r = base64_encode(BASE64_STANDARD, der, sizeof(der), ret);
         return r == -EOVERFLOW ? -EIO : r;
 }
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints how our codes, signatures and commands compare with others' in speed, as a table of ratios.
 
-usage: bench.py BUILD_DIR
+usage: bench.py BUILD_DIR [--factors N]
 
-Ratios come from one run, with the contestants taking turns. Ends with 1 when an aim is missed or a
-row could not be measured.
+Ratios come from one run, with the contestants taking turns. After them come figures of one daemon
+with N factors and N challenges, without an aim; with --factors 0 they are left out. Ends with 1
+when an aim is missed or something could not be measured.
 """
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -16,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+import scale  # noqa: E402
 from harness import Daemon  # noqa: E402
 
 SECRET_HEX = b"12345678901234567890".hex()
@@ -122,10 +125,8 @@ def command_rows(build_dir):
     )
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: bench.py BUILD_DIR")
-    build_dir = Path(sys.argv[1]).resolve()
+def print_rows(build_dir):
+    """Returns whether each aim was reached."""
     good = True
     print(f"{'':44} {'ours':>12} {'theirs':>12} {'':10} {'ratio':>7}  aim")
     for rows in (totp_rows, es256_rows, command_rows):
@@ -133,9 +134,21 @@ def main():
             for row in rows(build_dir):
                 print(row, flush=True)
                 good = good and row.reached
-        except (OSError, RuntimeError, AssertionError, subprocess.CalledProcessError) as e:
+        except scale.FAILURES as e:
             print(f"{rows.__name__}: not measured: {e}", flush=True)
             good = False
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench.py")
+    parser.add_argument("build_dir", type=Path)
+    parser.add_argument("--factors", type=int, default=10000, metavar="N")
+    arguments = parser.parse_args()
+    build_dir = arguments.build_dir.resolve()
+    good = print_rows(build_dir)
+    if arguments.factors > 0:
+        good = scale.run(build_dir, arguments.factors) and good
     return 0 if good else 1
 
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 
 #include "tests/unit/push-verify.h"
@@ -114,6 +115,51 @@ static void test_other_kinds_are_refused(void **state) {
                                          spelled_out, OSSL_PKEY_PARAM_EC_ENCODING, "explicit"),
                         1);
         assert_kind_refused(spelled_out);
+}
+
+/* A point may also be written whole and with the compressed form's sign (X9.62's hybrid form). */
+static void test_hybrid_point_is_refused(void **state) {
+        _cleanup_(push_key_freep) PushKey *k = NULL;
+        _cleanup_(secret_done) Secret der = {0};
+        uint8_t *point;
+
+        assert_int_equal(push_key_generate(&k), 0);
+        assert_int_equal(push_key_to_pkcs8(k, &der), 0);
+        point = der.data + der.len - 65;
+        assert_int_equal(*point, POINT_CONVERSION_UNCOMPRESSED);
+        *point = POINT_CONVERSION_HYBRID | (der.data[der.len - 1] & 1);
+        const uint8_t *p = der.data;
+        EVP_PKEY *pkey = d2i_AutoPrivateKey(NULL, &p, (long) der.len);
+        assert_non_null(pkey); /* it is a good key to OpenSSL */
+        EVP_PKEY_free(pkey);
+        assert_refused(der.data, der.len);
+}
+
+/* Another scalar or point is refused. What OpenSSL passes over (the versions, the count of unused
+ * bits) makes no other key. */
+static void test_changed_pkcs8(void **state) {
+        static const size_t scalar_at = 36, point_at = 73;
+        _cleanup_(push_key_freep) PushKey *k = NULL;
+        _cleanup_(secret_done) Secret der = {0};
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(push_key_generate(&k), 0);
+        assert_int_equal(push_key_to_pkcs8(k, &der), 0);
+        assert_int_equal(push_key_public(k, &text), 0);
+        for (size_t i = 0; i < der.len; i++) {
+                _cleanup_(push_key_freep) PushKey *changed = NULL;
+                _cleanup_free_ char *text_changed = NULL;
+                bool number = (i >= scalar_at && i < scalar_at + 32) || i >= point_at;
+
+                der.data[i] ^= 1;
+                if (number || push_key_from_pkcs8(&changed, &der) < 0)
+                        assert_refused(der.data, der.len);
+                else {
+                        assert_int_equal(push_key_public(changed, &text_changed), 0);
+                        assert_string_equal(text, text_changed);
+                }
+                der.data[i] ^= 1;
+        }
 }
 
 /* The same key with its point whole and compressed: the provider takes the first only. */
@@ -379,6 +425,8 @@ int main(void) {
                         cmocka_unit_test(test_generate),
                         cmocka_unit_test(test_pkcs8_round_trip),
                         cmocka_unit_test(test_other_kinds_are_refused),
+                        cmocka_unit_test(test_hybrid_point_is_refused),
+                        cmocka_unit_test(test_changed_pkcs8),
                         cmocka_unit_test(test_compressed_point_is_refused),
                         cmocka_unit_test(test_malformed_pkcs8_is_refused),
                         cmocka_unit_test(test_scalars_out_of_range_are_refused),
