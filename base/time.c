@@ -35,6 +35,10 @@ usec_t usec_sub(usec_t a, usec_t b) {
         return a > b ? a - b : 0;
 }
 
+usec_t usec_magnitude(int64_t difference) {
+        return difference < 0 ? -(usec_t) difference : (usec_t) difference;
+}
+
 static bool is_digit(char c) {
         return c >= '0' && c <= '9';
 }

@@ -22,6 +22,8 @@ usec_t now_boottime(void);
 /* a + b and a - b, ending at USEC_INFINITY and 0; USEC_INFINITY stays itself. */
 usec_t usec_add(usec_t a, usec_t b);
 usec_t usec_sub(usec_t a, usec_t b);
+/* How far a difference is from none. */
+usec_t usec_magnitude(int64_t difference);
 
 /* Reads "500ms", "5s", "10min", "2h", "400d", or several parts ("1h 30min"). Units: us ms s min h d
  * w. A unit is required; a space may stand before it. Returns 0, -EINVAL, or -ERANGE. */

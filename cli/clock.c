@@ -7,10 +7,6 @@
 #include "base/text.h"
 #include "cli/output.h"
 
-static usec_t magnitude(int64_t v) {
-        return v < 0 ? -(usec_t) v : (usec_t) v;
-}
-
 /* To three places or so: nobody reads more. */
 static void span_text(usec_t span, char ret[static 64]) {
         _cleanup_free_ char *text = NULL;
@@ -34,7 +30,7 @@ void clock_state_read(ClockState *ret, json_object *clock) {
 }
 
 bool clock_is_off(const ClockState *c) {
-        return c->heard && magnitude(c->offset) > CLOCK_OFF_MAX;
+        return c->heard && usec_magnitude(c->offset) > CLOCK_OFF_MAX;
 }
 
 const char *clock_offset_text(const ClockState *c, char ret[static 128]) {
@@ -44,7 +40,7 @@ const char *clock_offset_text(const ClockState *c, char ret[static 128]) {
                 (void) snprintf(ret, 128, "not compared with the provider's yet");
                 return ret;
         }
-        span_text(magnitude(c->offset), span);
+        span_text(usec_magnitude(c->offset), span);
         if (c->offset == 0)
                 (void) snprintf(ret, 128, "the same as the provider's");
         else

@@ -24,9 +24,9 @@ typedef struct ClockState {
 void clock_state_read(ClockState *ret, json_object *clock);
 /* Whether it is more than CLOCK_OFF_MAX off. */
 bool clock_is_off(const ClockState *c);
-/* "1.5s behind the provider's", "as the provider's", … Written to ret. */
+/* "1s 500ms behind the provider's", "the same as the provider's", … Written to ret. */
 const char *clock_offset_text(const ClockState *c, char ret[static 128]);
-/* "synchronised, to about 1ms", … Written to ret. */
+/* "synchronised, estimated error 1ms", … Written to ret. */
 const char *clock_kernel_text(const ClockState *c, char ret[static 128]);
 /* --strict-clock: nothing is relied on while the clock is off, or, as long as no provider was
  * heard, while the kernel does not call it synchronised. Returns 0 or EXIT_CLOCK and has said why.

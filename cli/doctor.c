@@ -242,14 +242,16 @@ static void check_polling(Doctor *d, json_object *status) {
 
 static void check_clock(Doctor *d, const ClockState *c) {
         static const char set[] = "let something set it: timedatectl set-ntp true";
-        usec_t off = c->offset < 0 ? -(usec_t) c->offset : (usec_t) c->offset;
         char text[128];
 
         if (c->asked && !c->heard)
                 check(d, "clock", c->waiting != 0 ? CHECK_WARNING : CHECK_OK, NULL,
                                 "the local clock's time is used, %s", clock_offset_text(c, text));
         else if (c->asked && clock_is_off(c))
-                check(d, "clock", off > CLOCK_FAR_OFF ? CHECK_ERROR : CHECK_WARNING, set,
+                check(d, "clock",
+                                usec_magnitude(c->offset) > CLOCK_FAR_OFF ? CHECK_ERROR
+                                                                          : CHECK_WARNING,
+                                set,
                                 "the local clock is %s; answers go on with the provider's time, "
                                 "codes of imported secrets may be wrong",
                                 clock_offset_text(c, text));

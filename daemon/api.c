@@ -13,6 +13,8 @@
 #include "daemon/queue.h"
 
 #define API_ACCURACY USEC_PER_MSEC
+/* A server that asks for more is asked again all the same. */
+#define API_RETRY_AFTER_MAX (10 * USEC_PER_MINUTE)
 /* A single failure may be one request's own bad luck: this many in a row are said. */
 #define API_FAILING 2
 
@@ -315,8 +317,8 @@ static void api_call_done(HttpSlot *slot, const HttpReply *http, void *userdata)
         if (http->retry_after &&
                         http_retry_after_parse(http->retry_after, api_now(c->api),
                                         &reply.retry_after) >= 0 &&
-                        reply.retry_after > PACE_HOLD_MAX)
-                reply.retry_after = PACE_HOLD_MAX;
+                        reply.retry_after > API_RETRY_AFTER_MAX)
+                reply.retry_after = API_RETRY_AFTER_MAX;
         log_debug("%s: HTTP %i, code %" PRId64,
                         c->request.method == VERIFY_GET    ? "GET"
                         : c->request.method == VERIFY_POST ? "POST"
@@ -366,7 +368,7 @@ int api_send(Api *a,
                         return r;
         }
         c->item.lane = lane;
-        queue_add(&a->queue, &c->item);
+        queue_add(&c->item);
         api_run_soon(a);
         *ret = TAKE_PTR(c);
         return 0;

@@ -7,7 +7,6 @@
 
 #include "daemon/clock.h"
 #include "daemon/factor.h"
-#include "daemon/pace.h"
 #include "verify/http.h"
 #include "verify/reply.h"
 

@@ -9,10 +9,6 @@ typedef struct Reading {
         int64_t tolerance;
 } Reading;
 
-static usec_t magnitude(int64_t v) {
-        return v < 0 ? -(usec_t) v : (usec_t) v;
-}
-
 static usec_t time_at(int64_t base, usec_t boottime) {
         int64_t t = base + (int64_t) boottime;
 
@@ -65,7 +61,7 @@ static Reading read_date(const ServerClock *c, usec_t date, usec_t sent, usec_t 
 
 /* Believes a reading. Returns whether server time moved by a second or more. */
 static bool adopt(ServerClock *c, const Reading *r) {
-        usec_t change = magnitude(r->base - c->base);
+        usec_t change = usec_magnitude(r->base - c->base);
 
         c->heard = true;
         c->has_candidate = false;
@@ -75,7 +71,7 @@ static bool adopt(ServerClock *c, const Reading *r) {
 
 /* Whether the reading says nothing new. That also ends a large change which was waiting. */
 static bool confirms(ServerClock *c, const Reading *r) {
-        if (magnitude(r->difference) > (usec_t) r->tolerance)
+        if (usec_magnitude(r->difference) > (usec_t) r->tolerance)
                 return false;
 
         c->heard = true;
@@ -87,9 +83,9 @@ static bool confirms(ServerClock *c, const Reading *r) {
 static bool observe(ServerClock *c, const Reading *r, usec_t received, bool again) {
         if (confirms(c, r) || again)
                 return false;
-        if (magnitude(r->base - c->base) <= CLOCK_LARGE_CHANGE)
+        if (usec_magnitude(r->base - c->base) <= CLOCK_LARGE_CHANGE)
                 return adopt(c, r);
-        if (c->has_candidate && magnitude(r->base - c->candidate) <= CLOCK_AGREE)
+        if (c->has_candidate && usec_magnitude(r->base - c->candidate) <= CLOCK_AGREE)
                 return adopt(c, r);
 
         c->has_candidate = true;

@@ -78,9 +78,11 @@ static void manager_on_page(
                 if (!f || f->target != t || item->status != PROVIDER_PENDING)
                         continue;
                 if (!factor_is_of(f, item->account_sid, item->service_sid, item->identity)) {
-                        log_warning("The list for factor %s names a challenge of another service "
-                                    "or identity, ignoring",
-                                        f->record.name);
+                        if (!f->stray_said)
+                                log_warning("The list for factor %s names a challenge of another "
+                                            "service or identity, ignoring",
+                                                f->record.name);
+                        f->stray_said = true;
                         continue;
                 }
                 manager_discover(m, f, item, round);

@@ -260,7 +260,7 @@ static int manager_prepare_api(Manager *m, char **reterr_msg) {
 
 static void manager_clock_jumped(int64_t by, void *userdata) {
         Manager *m = userdata;
-        usec_t size = by < 0 ? -(usec_t) by : (usec_t) by;
+        usec_t size = usec_magnitude(by);
         usec_t unit = size >= USEC_PER_MINUTE ? USEC_PER_SEC : 100 * USEC_PER_MSEC;
         _cleanup_free_ char *span = NULL;
 

@@ -25,8 +25,6 @@ void pace_take(Pace *p, usec_t now) {
 }
 
 bool pace_failed(Pace *p, usec_t sent, usec_t now, usec_t retry_after) {
-        if (retry_after > PACE_HOLD_MAX)
-                retry_after = PACE_HOLD_MAX;
         if (retry_after > 0 && usec_add(now, retry_after) > p->held)
                 p->held = usec_add(now, retry_after);
         if (p->n_failures > 0 && sent <= p->failed)

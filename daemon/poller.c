@@ -61,12 +61,35 @@ static int target_compare(const void *a, const void *b) {
         return r != 0 ? r : strcmp(strempty(f->record.identity), strempty(g->record.identity));
 }
 
+static PollGroup *poll_group(Poller *p, const char *account_sid) {
+        PollGroup *g;
+
+        TAILQ_FOREACH(g, &p->groups, groups) {
+                if (streq(g->account_sid, account_sid))
+                        return g;
+        }
+        g = calloc(1, sizeof(PollGroup));
+        if (!g)
+                return NULL;
+        strncpy(g->account_sid, account_sid, sizeof(g->account_sid) - 1);
+        TAILQ_INSERT_TAIL(&p->groups, g, groups);
+        return g;
+}
+
+/* The last one takes the group with it: status shows what is polled. */
+static void poll_group_leave(Poller *p, PollGroup *g) {
+        if (--g->n_targets > 0)
+                return;
+        TAILQ_REMOVE(&p->groups, g, groups);
+        free(g);
+}
+
 static PollTarget *poll_target_free(PollTarget *t) {
         if (!t)
                 return NULL;
         if (t->group) {
                 TAILQ_REMOVE(&t->poller->targets, t, targets);
-                t->group->n_targets--;
+                poll_group_leave(t->poller, t->group);
                 if (!t->device)
                         (void) tdelete(t, &t->poller->shared, target_compare);
         }
@@ -104,16 +127,11 @@ int poller_new(Poller **ret,
 
 Poller *poller_free(Poller *p) {
         PollTarget *t;
-        PollGroup *g;
 
         if (!p)
                 return NULL;
         while ((t = TAILQ_FIRST(&p->targets)))
                 poll_target_free(t);
-        while ((g = TAILQ_FIRST(&p->groups))) {
-                TAILQ_REMOVE(&p->groups, g, groups);
-                free(g);
-        }
         sd_event_unref(p->event);
         free(p);
         return NULL;
@@ -297,30 +315,14 @@ static int poll_target_append(PollTarget *t, Factor *f) {
         return 0;
 }
 
-static PollGroup *poll_group(Poller *p, const char *account_sid) {
-        PollGroup *g;
-
-        TAILQ_FOREACH(g, &p->groups, groups) {
-                if (streq(g->account_sid, account_sid))
-                        return g;
-        }
-        g = calloc(1, sizeof(PollGroup));
-        if (!g)
-                return NULL;
-        strncpy(g->account_sid, account_sid, sizeof(g->account_sid) - 1);
-        TAILQ_INSERT_TAIL(&p->groups, g, groups);
-        return g;
-}
-
 static int poll_target_new(Poller *p, Factor *f) {
         _cleanup_(poll_target_freep) PollTarget *t = NULL;
         const char *account_sid = f->record.type == FACTOR_PUSH ? strempty(f->record.account_sid)
                                                                 : f->account->config->account_sid;
-        PollGroup *group = poll_group(p, account_sid);
         int r;
 
         t = calloc(1, sizeof(PollTarget));
-        if (!t || !group)
+        if (!t)
                 return -ENOMEM;
         t->poller = p;
         t->device = f->record.type == FACTOR_PUSH;
@@ -333,11 +335,13 @@ static int poll_target_new(Poller *p, Factor *f) {
                         poll_target_due, t);
         if (r < 0)
                 return r;
+        t->group = poll_group(p, account_sid);
+        if (!t->group)
+                return -ENOMEM;
+        t->group->n_targets++;
+        TAILQ_INSERT_TAIL(&p->targets, t, targets);
         if (!t->device && !tsearch(t, &p->shared, target_compare))
                 return -ENOMEM;
-        t->group = group;
-        group->n_targets++;
-        TAILQ_INSERT_TAIL(&p->targets, t, targets);
         t = NULL;
         return 0;
 }
@@ -384,8 +388,9 @@ void poller_poke(Poller *p) {
         PollTarget *t;
 
         api_hurry(p->api);
-        TAILQ_FOREACH(t, &p->targets, targets)
-        poll_target_hurry(t);
+        TAILQ_FOREACH(t, &p->targets, targets) {
+                poll_target_hurry(t);
+        }
 }
 
 void poller_hurry(Poller *p, const Factor *f) {

@@ -58,7 +58,7 @@ QueueLane *queue_lane_make(Queue *q, const char *account_sid) {
         return l;
 }
 
-void queue_add(Queue *q, QueueItem *i) {
+void queue_add(QueueItem *i) {
         struct QueueItems *list = i->poll ? &i->lane->polls : &i->lane->urgent;
         QueueItem *before = TAILQ_LAST(list, QueueItems);
 
@@ -171,6 +171,7 @@ void queue_hurry(Queue *q) {
         QueueLane *l;
 
         pace_hurry(&q->host);
-        TAILQ_FOREACH(l, &q->lanes, lanes)
-        pace_hurry(&l->pace);
+        TAILQ_FOREACH(l, &q->lanes, lanes) {
+                pace_hurry(&l->pace);
+        }
 }

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queue: whose turn it is. Requests wait in the lane of their account; what a person waits for goes
- * before polls, and of each kind the oldest goes first. Pure: the time comes in (boot time). */
+ * before polls, and of each kind the oldest goes first, by whatever clock its kind counts. Pure:
+ * the time comes in (boot time). */
 
 #include <sys/queue.h>
 
@@ -48,7 +49,7 @@ QueueLane *queue_lane(const Queue *q, const char *account_sid);
 QueueLane *queue_lane_make(Queue *q, const char *account_sid);
 
 /* Puts an item, its lane, poll and since set, where its turn is. */
-void queue_add(Queue *q, QueueItem *i);
+void queue_add(QueueItem *i);
 /* Takes out the next one that may run now, and counts it as running. NULL: none; then *ret_when is
  * when to ask again, USEC_INFINITY if only an item that comes or goes can change that. */
 QueueItem *queue_next(Queue *q, usec_t now, usec_t *ret_when);

@@ -34,9 +34,10 @@ LIST = "GET .*/Challenges"
 CREATE = "POST .*/Factors"
 VERIFY = "POST .*/Factors/YF.*"
 # Long enough for a loop without pauses to make a hundred requests.
-WINDOW = 0.15
+WINDOW = 0.15 * TIME_SCALE
 REQUESTS_MAX = 12
-CPU_MAX = 0.15 * TIME_SCALE
+# A third of a processor: a loop that waits for nothing takes a whole one.
+CPU_MAX = WINDOW / 3
 # Beside the challenges' states: that it fails and that it works again, for a factor and for all.
 LOG_LINES_MAX = 4
 STATE_LINE = re.compile(r"Challenge YC[0-9a-f]{32} of factor \w+: [a-z]+$")
@@ -175,7 +176,8 @@ class Scene:
             return now.files == before.files and now.sockets <= before.sockets + SOCKETS_MORE
 
         wait_for(same, what=lambda: f"{before.files}: {Vitals(self.daemon.pid).files}")
-        if not WRAPPER:
+        # Memory checkers keep what is freed: their builds run with more time, or in a wrapper.
+        if TIME_SCALE == 1 and not WRAPPER:
             assert Vitals(self.daemon.pid).memory - before.memory < MEMORY_MAX
 
     def _check_answers(self):

@@ -9,6 +9,15 @@ import time
 from harness import VarlinkError, wait_for
 
 FINAL = ("approved", "denied", "expired", "ignored", "superseded", "failed")
+FOR_EVER = 100_000  # times
+
+
+def refusal(status, code, message="No such luck"):
+    """A fault: the API's own no."""
+    return {"status": status, "body": json.dumps({"code": code, "message": message, "status": status})}
+
+
+UNAUTHORIZED = refusal(401, 20003)
 
 
 def call(daemon, method, **parameters):

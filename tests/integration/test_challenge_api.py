@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness import VarlinkError, check_request, oath_code, rfc3339, verify_device_jwt
-from steps import call, call_error, enroll_with_token
+from steps import call, call_error, enroll_with_token, wait_state
 
 # Nothing may be asked of the server but what a test asks for.
 QUIET = {"Poll": {"Interval": "1h", "IdleInterval": "1h"}}
@@ -666,6 +666,7 @@ def test_account_for_a_factor_held_here(make_daemon, sandbox):
         both = {"factor": name, "account": "main"}
         made, pairs = posted(daemon, "ChallengeCreate", target=both, message="m")
         assert pairs == [("FactorSid", held["sid"]), ("Details.Message", "m")]
+        wait_state(daemon, made["challenge"]["sid"], "asking")
         reply, _ = sent(daemon, "ChallengeFetch", target=both, sid=made["challenge"]["sid"])
         assert reply["challenge"] == made["challenge"]
 

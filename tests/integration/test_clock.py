@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clocks: a machine's that is wrong or is set, a provider's that changes, and Dates that lie."""
 
-import json
 import time
 
 import jwt
@@ -10,6 +9,7 @@ import pytest
 from harness import basic_credentials, oath_code, wait_for
 from checks import load_public_key
 from steps import (
+    UNAUTHORIZED,
     Asked,
     approve,
     ask_push,
@@ -35,10 +35,6 @@ HOUR = 3600
 PERIOD = 20
 OFFSETS = [HOUR, -HOUR]
 DATES = "%a, %d %b %Y %H:%M:%S GMT"
-UNAUTHORIZED = {
-    "status": 401,
-    "body": json.dumps({"code": 20003, "message": "Authenticate", "status": 401}),
-}
 
 
 def status_clock(daemon):

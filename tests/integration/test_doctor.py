@@ -307,14 +307,6 @@ def test_status_shows_polling(serve, ctl, wallclock):
     assert document["polling"][0]["targets"] == 4500
 
 
-def test_status_of_an_older_daemon(daemon, ctl):
-    """What it does not say is not shown."""
-    old = {k: v for k, v in status().items() if k not in ("polling", "effective_idle_interval_ms")}
-    daemon(GetStatus={"status": old})
-    text = ctl("status").stdout
-    assert "late" not in text and "POLLED" not in text and "15s" in text
-
-
 # The real daemon.
 
 

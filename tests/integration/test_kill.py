@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Crashes: at every point of an answer and at random, nothing is answered twice or forgotten."""
 
-import contextlib
 import random
-import shutil
-import sqlite3
 
 import pytest
 
 from harness import wait_for
+from invariants import Store
 from steps import (
     Asked,
     applied,
@@ -39,27 +37,6 @@ KILLS = 25
 @pytest.fixture
 def push(daemon):
     return enroll_push(daemon)
-
-
-def stored(daemon, directory, query, *values):
-    """What the store of a daemon that is not running holds. A copy is read: it stays as it is."""
-    copy = directory / "copy"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(daemon.state_directory, copy)
-    with contextlib.closing(sqlite3.connect(copy / "factord.db")) as connection:
-        return connection.execute(query, values).fetchall()
-
-
-def decisions(daemon, directory):
-    """The standing ones: SID to verb."""
-    query = "SELECT challenge_sid, verb FROM decision WHERE voided IS NULL"
-    return dict(stored(daemon, directory, query))
-
-
-def audited(daemon, directory, sid):
-    """The events of a challenge in the audit trail."""
-    query = "SELECT event FROM audit WHERE challenge = ? ORDER BY rowid"
-    return [event for (event,) in stored(daemon, directory, query, sid)]
 
 
 def crash(daemon):
@@ -139,8 +116,9 @@ def test_during_the_update_and_a_change(daemon, sandbox, push, tmp_path):
     assert again["digest"] != asked["digest"] and again["message"] == "All?"
     assert applied(sandbox, asked["sid"]) == 0
     daemon.terminate()
-    assert decisions(daemon, tmp_path) == {}
-    assert audited(daemon, tmp_path, asked["sid"]) == ["decision", "void"]
+    store = Store(daemon.state_directory, tmp_path / "copy")
+    assert all(row["voided"] for row in store["decision"])
+    assert store.audited(asked["sid"]) == ["decision", "void"]
 
 
 def test_expires_meanwhile(daemon, sandbox, push):

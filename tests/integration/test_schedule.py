@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """When the provider is asked, and when it is left alone."""
 
-import json
 import re
 
 import pytest
 
 from harness import wait_for
 from steps import (
+    FOR_EVER,
+    UNAUTHORIZED,
     applied,
     approve,
     ask_push,
@@ -15,23 +16,13 @@ from steps import (
     enroll_push,
     enroll_totp,
     factor,
+    refusal,
     wait_factor,
     wait_state,
 )
 
-UNAUTHORIZED = {
-    "status": 401,
-    "body": json.dumps({"code": 20003, "message": "Authenticate", "status": 401}),
-}
-NOT_FOUND = {
-    "status": 404,
-    "body": json.dumps({"code": 20404, "message": "not found", "status": 404}),
-}
-TOO_MANY = {
-    "status": 429,
-    "body": json.dumps({"code": 20429, "message": "Too many requests", "status": 429}),
-}
-FOR_EVER = 100_000
+NOT_FOUND = refusal(404, 20404)
+TOO_MANY = refusal(429, 20429)
 SLOW = {"Poll": {"Interval": "100ms", "IdleInterval": "1h"}}
 
 
@@ -109,6 +100,9 @@ def test_status_shows_the_stretched_interval(make_daemon, sandbox):
     (polling,) = status["polling"]
     assert polling["account_sid"] == sandbox.account_sid and polling["targets"] == 5
     assert polling["effective_idle_interval_ms"] == 2500
+    for i in range(5):
+        call(daemon, "Remove", name=f"p{i}")
+    assert call(daemon, "GetStatus")["status"]["polling"] == []
 
 
 # Back-off.

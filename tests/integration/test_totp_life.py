@@ -2,8 +2,6 @@
 """A TOTP factor's codes over its life: none is sent twice, none is guessed, few are wrong."""
 
 import base64
-import json
-import subprocess
 import time
 from datetime import datetime, timezone
 
@@ -24,6 +22,7 @@ from steps import (
     fault_update,
     next_step,
     push_parameters,
+    refusal,
     shift_clock,
     shown,
     wait_reason,
@@ -33,10 +32,6 @@ from steps import (
 PERIOD = 20
 WRONG_SECRET = base64.b32encode(b"not what they have!!").decode()
 VERIFY = "POST .*/Factors/YF.*"
-
-
-def refusal(status, code, message="No such luck"):
-    return {"status": status, "body": json.dumps({"code": code, "message": message, "status": status})}
 
 
 def codes_sent(sandbox, held):

@@ -274,22 +274,6 @@ def test_authority_cannot_be_read(make_daemon_at, authority, certificate, tmp_pa
 # Where credentials go.
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirects_are_not_followed(daemon, sandbox, started, status):
-    other = Front(sandbox.port)
-    started.append(other)
-    held = enroll_push(daemon)
-    headers = {"Location": f"{other.url}/v2/Services"}
-    for method in ("GET", "POST"):
-        sandbox.fault(f"{method} /v2/.*", status=status, headers=headers, times=100_000)
-    wait_error(daemon, held["name"], str(status))
-    refused(daemon, str(status))
-    sandbox.clear_faults()
-    wait_error_gone(daemon, held["name"])
-    assert approve(daemon, ask_push(daemon, held))["state"] == "approved"
-    assert other.connections == []
-
-
 @pytest.mark.parametrize(
     "url",
     [

@@ -110,9 +110,6 @@ static void test_server_asks(void **state) {
         pace_passed(&p);
         pace_hurry(&p);
         assert_int_equal(pace_poll_ready(&p), NOW + 7 * USEC_PER_SEC);
-        /* There is an end to what it may ask. */
-        assert_true(pace_failed(&p, NOW, NOW, USEC_PER_DAY));
-        assert_int_equal(pace_poll_ready(&p), NOW + PACE_HOLD_MAX);
 }
 
 static void test_hurry(void **state) {

@@ -35,7 +35,7 @@ static void test_oldest_first(void **state) {
         queue_init(&q, 100, PLENTY);
         for (size_t i = 0; i < ELEMENTSOF(since); i++) {
                 items[i] = item(&q, A, true, since[i]);
-                queue_add(&q, &items[i]);
+                queue_add(&items[i]);
         }
         /* Of two of the same age the one that came first. */
         static const size_t order[] = {3, 1, 5, 0, 4, 2};
@@ -54,9 +54,9 @@ static void test_answers_before_polls(void **state) {
         poll = item(&q, A, true, 1);
         answer = item(&q, A, false, NOW);
         other = item(&q, B, false, NOW - 1);
-        queue_add(&q, &poll);
-        queue_add(&q, &answer);
-        queue_add(&q, &other);
+        queue_add(&poll);
+        queue_add(&answer);
+        queue_add(&other);
         QueueItem *first = next(&q, NOW), *second = next(&q, NOW);
         assert_true((first == &answer && second == &other) ||
                         (first == &other && second == &answer));
@@ -73,7 +73,7 @@ static void test_limit_in_flight(void **state) {
         queue_init(&q, 32, PLENTY);
         for (size_t i = 0; i < 40; i++) {
                 items[i] = item(&q, A, true, i);
-                queue_add(&q, &items[i]);
+                queue_add(&items[i]);
         }
         while (queue_next(&q, NOW, &when))
                 n++;
@@ -83,7 +83,7 @@ static void test_limit_in_flight(void **state) {
         QueueItem answers[10];
         for (size_t i = 0; i < 10; i++) {
                 answers[i] = item(&q, A, false, i);
-                queue_add(&q, &answers[i]);
+                queue_add(&answers[i]);
         }
         for (n = 0; queue_next(&q, NOW, &when);)
                 n++;
@@ -118,8 +118,8 @@ static void test_budget_of_each(void **state) {
         for (size_t i = 0; i < 3; i++) {
                 a[i] = item(&q, A, true, i);
                 b[i] = item(&q, B, true, 100 + i);
-                queue_add(&q, &a[i]);
-                queue_add(&q, &b[i]);
+                queue_add(&a[i]);
+                queue_add(&b[i]);
         }
         assert_ptr_equal(next(&q, NOW), &a[0]);
         assert_ptr_equal(next(&q, NOW), &b[0]);
@@ -139,8 +139,8 @@ static void test_accounts_take_turns(void **state) {
         for (size_t i = 0; i < 4; i++) {
                 a[i] = item(&q, A, true, i);
                 b[i] = item(&q, B, true, 100 + i);
-                queue_add(&q, &a[i]);
-                queue_add(&q, &b[i]);
+                queue_add(&a[i]);
+                queue_add(&b[i]);
         }
         for (size_t i = 0; i < 4; i++) {
                 assert_ptr_equal(next(&q, NOW + i), &a[i]);
@@ -160,7 +160,7 @@ static void test_probing(void **state) {
         queue_init(&q, 100, PLENTY);
         for (size_t i = 0; i < 4; i++) {
                 items[i] = item(&q, A, true, i);
-                queue_add(&q, &items[i]);
+                queue_add(&items[i]);
         }
         assert_ptr_equal(next(&q, NOW), &items[0]);
         assert_int_equal(queue_failed(&q, &items[0], QUEUE_FAULT_ACCOUNT, NOW, 0), 1);
@@ -169,10 +169,10 @@ static void test_probing(void **state) {
         assert_in_range(when, NOW + PACE_BACKOFF_FIRST / 10, NOW + PACE_BACKOFF_FIRST);
         /* The other account does not care, nor does an answer. */
         other = item(&q, B, true, 0);
-        queue_add(&q, &other);
+        queue_add(&other);
         assert_ptr_equal(next(&q, NOW), &other);
         answer = item(&q, A, false, 0);
-        queue_add(&q, &answer);
+        queue_add(&answer);
         assert_ptr_equal(next(&q, NOW), &answer);
 
         assert_ptr_equal(next(&q, when), &items[1]);
@@ -193,12 +193,12 @@ static void test_host(void **state) {
         a = item(&q, A, true, 0);
         b = item(&q, B, true, 0);
         c = item(&q, A, true, 1);
-        queue_add(&q, &a);
+        queue_add(&a);
         assert_ptr_equal(next(&q, NOW), &a);
         assert_int_equal(queue_failed(&q, &a, QUEUE_FAULT_HOST, NOW, 5 * USEC_PER_SEC), 1);
         queue_remove(&q, &a);
-        queue_add(&q, &b);
-        queue_add(&q, &c);
+        queue_add(&b);
+        queue_add(&c);
         assert_null(queue_next(&q, NOW, &when));
         assert_int_equal(when, NOW + 5 * USEC_PER_SEC);
         queue_hurry(&q);
@@ -218,8 +218,8 @@ static void test_dropped(void **state) {
         queue_init(&q, 1, PLENTY);
         a = item(&q, A, true, 0);
         b = item(&q, A, true, 1);
-        queue_add(&q, &a);
-        queue_add(&q, &b);
+        queue_add(&a);
+        queue_add(&b);
         assert_int_equal(queue_lane(&q, A)->n_waiting, 2);
         queue_remove(&q, &a);
         queue_remove(&q, &a);
