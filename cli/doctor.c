@@ -229,9 +229,7 @@ static void check_polling(Doctor *d, json_object *status) {
                 if (!until && !error)
                         continue;
                 good = false;
-                check(d, "polling", CHECK_WARNING,
-                                until ? "nothing: it goes on by itself; factorctl poll asks now"
-                                      : NULL,
+                check(d, "polling", CHECK_WARNING, until ? "nothing: it goes on by itself" : NULL,
                                 "%s%s%s%s%s", *sid ? sid : "access tokens",
                                 until ? " is not polled before " : "", strempty(until),
                                 error ? ": " : "", strempty(error));

@@ -225,7 +225,7 @@ const char *time_left(const char *date, char ret[static 64]) {
 
 const char *user_name(int64_t uid, char ret[static 64]) {
         /* Most rows of a table have the same owner, and each look-up reads the whole file. */
-        static int64_t last = -1;
+        static int64_t last = INT64_MIN;
         static char name[64];
         struct passwd entry, *found = NULL;
         char buffer[4096];

@@ -17,6 +17,8 @@
 #define ANSWER_CODES_MAX 3 /* two before the provider's cap of five wrong codes */
 /* Dates have whole seconds: a later one is another one. */
 #define CLOCK_RECHECK USEC_PER_SEC
+/* So much later looks for a code who has an older one before him: a fetch's time. */
+#define CODE_TURN (100 * USEC_PER_MSEC)
 /* How long after expiry an unknown outcome is still asked for. */
 #define ANSWER_INQUIRE_MAX (10 * USEC_PER_MINUTE)
 
@@ -146,6 +148,19 @@ static int submit_push(Challenge *c,
         return 0;
 }
 
+/* How many older ones wait for this factor's codes: they go first when the next step comes. */
+static unsigned answer_rank(const Challenge *c) {
+        const Challenge *o;
+        unsigned rank = 0;
+
+        LIST_FOREACH(o, &c->factor->challenges, of_factor)
+        rank += o->has_decision && !life_is_final(o->view.state) &&
+                (o->view.created < c->view.created ||
+                                (o->view.created == c->view.created &&
+                                                strcmp(o->view.sid, c->view.sid) < 0));
+        return rank;
+}
+
 /* A step's code leaves this machine once, and a challenge gets few. -ECANCELED: it ended, or waits
  * for the next step. */
 static int submit_totp(Challenge *c, Submission *s) {
@@ -178,7 +193,7 @@ static int submit_totp(Challenge *c, Submission *s) {
         if (r != -EEXIST)
                 return r;
         challenge_set_reason(c, "this period's code was used; waiting for the next one");
-        challenge_schedule_by(c, wait, c->view.expires);
+        challenge_schedule_by(c, wait + answer_rank(c) * CODE_TURN, c->view.expires);
         return -ECANCELED;
 }
 

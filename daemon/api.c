@@ -17,6 +17,8 @@
 #define API_RETRY_AFTER_MAX (10 * USEC_PER_MINUTE)
 /* A single failure may be one request's own bad luck: this many in a row are said. */
 #define API_FAILING 2
+/* ... and so often at most: some targets may fail and others work. */
+#define API_SAY_INTERVAL (10 * USEC_PER_MINUTE)
 
 /* How it works. api_send() queues; api_run() starts what may go, until the queue holds the rest
  * back, and sets the timer to when that ends. Whatever else changes it (a call that comes, ends or
@@ -28,6 +30,8 @@ struct Api {
         ServerClock clock;
         Queue queue;
         sd_event_source *soon, *timer;
+        usec_t said;     /* boot time when it was said that requests keep failing; 0: never */
+        bool is_failing; /* that was said, and not yet that they work again */
 };
 
 struct ApiCall {
@@ -39,7 +43,7 @@ struct ApiCall {
         Account *account;
         Secret token;
         bool retried;
-        bool trial; /* signed with a time that the reply is to prove */
+        int64_t signed_base; /* of the clock that a retry was signed by: its reply is to prove it */
         api_callback_t callback;
         void *userdata;
 };
@@ -169,8 +173,10 @@ static bool api_call_may_retry(const ApiCall *c) {
 }
 
 static int api_call_retry(ApiCall *c) {
+        const ServerClock *clock = &c->api->clock;
+
         c->retried = true;
-        c->trial = c->api->clock.has_candidate;
+        c->signed_base = clock->has_candidate ? clock->candidate : clock->base;
         factor_drop_jwt(c->device);
         c->slot = http_slot_free(c->slot);
         pace_take(&c->item.lane->pace, now_boottime());
@@ -186,6 +192,15 @@ static bool api_observe_date(Api *a, const HttpReply *reply, bool retry) {
                 return false;
         return retry ? server_clock_observe_retry(&a->clock, date, reply->sent, reply->received)
                      : server_clock_observe(&a->clock, date, reply->sent, reply->received);
+}
+
+/* Whether the server's clock, as it is known now, is the one that the retry was signed by. */
+static bool api_call_was_timely(const ApiCall *c) {
+        const ServerClock *clock = &c->api->clock;
+        int64_t off = clock->base - c->signed_base;
+
+        return clock->heard && !clock->has_candidate && off <= (int64_t) CLOCK_AGREE &&
+               off >= -(int64_t) CLOCK_AGREE;
 }
 
 static void api_account_note(Account *account, const ApiReply *reply) {
@@ -250,6 +265,8 @@ static ApiOutcome outcome_of(const HttpReply *http, VerifyError *ret_error) {
  * others wait, too. */
 static bool api_fault(const HttpReply *http, const ApiReply *reply, QueueFault *ret) {
         *ret = reply->http_status == 429 ? QUEUE_FAULT_ACCOUNT : QUEUE_FAULT_HOST;
+        if (http->outcome == HTTP_REPLIED && reply->outcome == API_NOT_SENT)
+                return false; /* a device's 401 that proves nothing */
         switch (reply->outcome) {
         case API_TRANSIENT:
                 return true;
@@ -264,26 +281,40 @@ static bool api_fault(const HttpReply *http, const ApiReply *reply, QueueFault *
         return false;
 }
 
+static void api_say_failing(Api *a, const ApiReply *reply) {
+        char summary[API_SUMMARY_SIZE];
+        usec_t now = now_boottime();
+
+        if (a->is_failing || (a->said > 0 && now < usec_add(a->said, API_SAY_INTERVAL)))
+                return;
+        a->said = now;
+        a->is_failing = true;
+        log_warning("Requests to the provider keep failing (%s); trying again with growing pauses; "
+                    "factorctl status says why",
+                        api_reply_summary(reply, summary));
+}
+
 /* Feeds the back-off, and says in the log when requests begin to fail and when they work again. */
 static void api_note_pace(ApiCall *c, const HttpReply *http, const ApiReply *reply) {
         QueueLane *lane = c->item.lane;
-        char summary[API_SUMMARY_SIZE];
         QueueFault fault;
         unsigned n;
 
         if (api_fault(http, reply, &fault)) {
                 n = queue_failed(&c->api->queue, &c->item, fault, now_boottime(),
                                 reply->retry_after);
-                if (n == API_FAILING)
-                        log_warning("Requests to the provider keep failing (%s); trying again with "
-                                    "growing pauses; factorctl status says why",
-                                        api_reply_summary(reply, summary));
+                if (n >= API_FAILING)
+                        api_say_failing(c->api, reply);
                 (void) text_set(&lane->error, reply->text);
                 return;
         }
-        if (queue_passed(&c->api->queue, &c->item) >= API_FAILING)
+        (void) queue_passed(&c->api->queue, &c->item);
+        if (c->api->is_failing)
                 log_info("Requests to the provider work again");
-        (void) text_set(&lane->error, NULL);
+        c->api->is_failing = false;
+        /* It is the reason of a hold that stands, too. */
+        if (pace_poll_ready(&lane->pace) <= now_boottime())
+                (void) text_set(&lane->error, NULL);
 }
 
 static void api_call_done(HttpSlot *slot, const HttpReply *http, void *userdata) {
@@ -303,8 +334,8 @@ static void api_call_done(HttpSlot *slot, const HttpReply *http, void *userdata)
         bool moved = api_observe_date(c->api, http, c->retried);
         if (moved && c->device && !c->retried)
                 factor_drop_jwt(c->device);
-        /* The time that it was signed with was wrong: that proves nothing about the key. */
-        if (reply.outcome == API_UNAUTHORIZED && c->trial && !moved)
+        /* Signed by a time that no Date bears out: that proves nothing about the key. */
+        if (reply.outcome == API_UNAUTHORIZED && c->retried && !api_call_was_timely(c))
                 reply.outcome = API_NOT_SENT;
         if (retry) {
                 if (api_call_retry(c) >= 0)
@@ -353,6 +384,7 @@ int api_send(Api *a,
                 return -ENOMEM;
         *c = (ApiCall){
                         .item.poll = turn && turn->poll,
+                        .item.suspect = turn && turn->suspect,
                         .item.since = turn ? turn->since : api_now(a),
                         .api = a,
                         .request = *request,
@@ -383,6 +415,10 @@ bool api_is_failing(const Api *a, const ApiWho *who) {
 void api_hurry(Api *a) {
         queue_hurry(&a->queue);
         api_run_soon(a);
+}
+
+void api_refresh(Api *a) {
+        http_client_refresh(a->http);
 }
 
 ApiLaneView api_lane_view(const Api *a, const char *account_sid) {

@@ -23,6 +23,7 @@ typedef struct ApiWho {
 /* When a call goes, among those of its account that wait. */
 typedef struct ApiTurn {
         bool poll;    /* gives way to everything else, and waits out hold and pause */
+        bool suspect; /* a poll whose last round failed: it proves little about the others */
         usec_t since; /* the oldest goes first: a challenge's creation (server time), or when a poll
                          was due (boot time) */
 } ApiTurn;
@@ -93,6 +94,8 @@ DEFINE_CLEANUP(ApiCall *, api_call_free);
 bool api_is_failing(const Api *a, const ApiWho *who);
 /* Forgets all pauses, not what the server asked for. */
 void api_hurry(Api *a);
+/* Asks on new connections: the old ones may have died unseen while the machine slept. */
+void api_refresh(Api *a);
 
 /* How an account's requests fare. */
 typedef struct ApiLaneView {

@@ -531,10 +531,12 @@ void challenge_decide(Challenge *c,
         answer_attempt(c);
 }
 
-void challenge_missed(Challenge *c) {
+bool challenge_missed(Challenge *c) {
         /* A request that is under way will tell, and an answer that waits for its next attempt
          * begins that with a fetch: asking here, too, would get round the provider's Retry-After.
          */
-        if (!c->call && !c->has_decision && !life_is_final(c->view.state))
-                answer_inquire(c);
+        if (c->call || c->has_decision || life_is_final(c->view.state))
+                return false;
+        answer_inquire(c);
+        return true;
 }

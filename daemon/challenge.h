@@ -41,6 +41,7 @@ struct Challenge {
         uint64_t sequence;
         usec_t changed;
         uint64_t round;         /* of the poll that named it last */
+        bool asked;             /* what became of it, since a later one did not name it */
         sd_event_source *timer; /* the next thing to do: expiry, a retry, a step's begin */
         ApiCall *call;          /* one request at a time */
         unsigned n_failures;    /* in a row, for back-off */
@@ -79,8 +80,9 @@ void challenge_decide(Challenge *c,
                 const char *rule,
                 Call *call);
 
-/* A complete list lacks it, or names it changed: asks the provider what became of it. */
-void challenge_missed(Challenge *c);
+/* A complete list lacks it, or names it changed: asks the provider what became of it, unless an
+ * answer's own fetch will tell. Returns whether it asked. */
+bool challenge_missed(Challenge *c);
 
 /* For answer.c and challenge.c. */
 

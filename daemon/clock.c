@@ -88,9 +88,11 @@ static bool observe(ServerClock *c, const Reading *r, usec_t received, bool agai
         if (c->has_candidate && usec_magnitude(r->base - c->candidate) <= CLOCK_AGREE)
                 return adopt(c, r);
 
+        /* A server that names another time each second does not keep codes waiting for ever. */
+        if (!c->has_candidate)
+                c->waits_since = received;
         c->has_candidate = true;
         c->candidate = r->base;
-        c->waits_since = received;
         return false;
 }
 

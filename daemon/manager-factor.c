@@ -89,12 +89,13 @@ int manager_update_factor(
         return 0;
 }
 
-/* What it still held ends with it, said and recorded. */
-static void manager_end_challenges(const Factor *f, const char *reason) {
+/* What it still held ends with it, said and recorded; decided: also what was decided, though its
+ * own fetch could still tell. */
+static void manager_end_challenges(const Factor *f, bool decided, const char *reason) {
         Challenge *c;
 
         LIST_FOREACH(c, &f->challenges, of_factor) {
-                if (!life_is_final(c->view.state))
+                if (!life_is_final(c->view.state) && (decided || !c->has_decision))
                         challenge_complete(c, CHALLENGE_FAILED, reason);
         }
 }
@@ -102,7 +103,7 @@ static void manager_end_challenges(const Factor *f, const char *reason) {
 int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr_msg) {
         int r;
 
-        manager_end_challenges(f, "its factor was removed");
+        manager_end_challenges(f, true, "its factor was removed");
         r = store_begin(m->store, reterr_msg);
         if (r < 0)
                 return r;
@@ -122,40 +123,56 @@ int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr
         return 0;
 }
 
+/* On failure it stays what it was, with the error that it had. */
+static int manager_set_status(Manager *m,
+                Factor *f,
+                FactorStatus status,
+                const char *why,
+                const char *event,
+                char **reterr_msg) {
+        FactorStatus before = f->record.status;
+        _cleanup_free_ char *error = TAKE_PTR(f->record.error);
+        int r;
+
+        f->record.status = status;
+        r = text_set(&f->record.error, why);
+        if (r >= 0)
+                r = manager_update_factor(m, f, event, NULL, reterr_msg);
+        if (r < 0) {
+                f->record.status = before;
+                free(f->record.error);
+                f->record.error = TAKE_PTR(error);
+        }
+        return r;
+}
+
 void manager_revoked(Factor *f, const char *why, void *userdata) {
         Manager *m = userdata;
-        FactorStatus before = f->record.status;
         _cleanup_free_ char *err = NULL;
         int r;
 
-        if (before == FACTOR_REVOKED)
+        if (f->record.status == FACTOR_REVOKED)
                 return;
-        log_warning("The provider refuses factor %s for good: it was deleted or its key replaced; "
-                    "remove it and enrol again",
+        log_warning("The provider refuses factor %s: it was deleted or its key replaced; unless it "
+                    "comes back, remove it and enrol again",
                         f->record.name);
-        (void) text_set(&f->record.error, why);
-        f->record.status = FACTOR_REVOKED;
-        r = manager_update_factor(m, f, "revoked", NULL, &err);
+        r = manager_set_status(m, f, FACTOR_REVOKED, why, "revoked", &err);
         if (r < 0) {
                 /* The next refusal tries again. */
-                f->record.status = before;
                 log_error("Cannot record that factor %s is revoked: %s", f->record.name,
                                 error_text(err, r));
                 return;
         }
         examine_plan(f);
-        manager_end_challenges(f, "the provider refuses its factor");
+        manager_end_challenges(f, false, "the provider refuses its factor");
 }
 
 void manager_restored(Manager *m, Factor *f) {
         _cleanup_free_ char *err = NULL;
         int r;
 
-        f->record.status = FACTOR_VERIFIED;
-        (void) text_set(&f->record.error, NULL);
-        r = manager_update_factor(m, f, "restored", NULL, &err);
+        r = manager_set_status(m, f, FACTOR_VERIFIED, NULL, "restored", &err);
         if (r < 0) {
-                f->record.status = FACTOR_REVOKED;
                 log_error("Cannot record that factor %s is at work again: %s", f->record.name,
                                 error_text(err, r));
                 return;

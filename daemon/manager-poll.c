@@ -12,6 +12,8 @@
 
 /* After something happened more is likely to. */
 #define POLL_LIVELY USEC_PER_MINUTE
+/* Asked about in a round: a flood that is gone must not delay answers. */
+#define MISSED_MAX 10
 
 /* Whether it ended here before: the provider may still list what was ignored or has failed. */
 static bool manager_has_ended(Manager *m, const char *sid) {
@@ -35,11 +37,18 @@ static void manager_say_full(Manager *m, const Factor *f) {
                         m->registry.n_challenges, f->record.name);
 }
 
+static bool challenge_has_ended(const Challenge *c, void *userdata) {
+        return life_is_final(c->view.state);
+}
+
 static void manager_discover(Manager *m, Factor *f, VerifyChallenge *item, uint64_t round) {
         _cleanup_(challenge_freep) Challenge *c = NULL;
         Challenge *held;
         int r;
 
+        /* What has ended is in the store: only what is open needs a place. */
+        if (!registry_has_place(&m->registry, f))
+                registry_drop_challenges(&m->registry, challenge_has_ended, NULL);
         if (!registry_has_place(&m->registry, f)) {
                 manager_say_full(m, f);
                 return;
@@ -69,6 +78,10 @@ static void manager_on_page(
                 Factor *f = registry_factor(&m->registry, item->factor_sid);
 
                 if (held) {
+                        /* An account's list names the push challenges of the same identity, too:
+                         * their own target's rounds count for them. */
+                        if (held->factor->target != t)
+                                continue;
                         held->round = round;
                         if (!streq(item->digest, held->view.digest))
                                 challenge_missed(held); /* changed: a fetch says how */
@@ -102,6 +115,23 @@ static void factor_note_poll(Factor *f, const ApiReply *reply, const char *error
         (void) text_set(&f->poll_error, error);
 }
 
+/* Those that were not asked about yet go first. */
+static void manager_ask_missed(const Factor *f, uint64_t round) {
+        unsigned n = 0;
+        Challenge *c;
+
+        for (int again = 0; again <= 1; again++) {
+                LIST_FOREACH(c, &f->challenges, of_factor) {
+                        if (n == MISSED_MAX)
+                                return;
+                        if (c->round < round && c->asked == again && challenge_missed(c)) {
+                                c->asked = true;
+                                n++;
+                        }
+                }
+        }
+}
+
 /* What a complete round did not name is no longer pending: the provider is asked what became of it.
  */
 static void manager_on_complete(PollTarget *t, uint64_t round, void *userdata) {
@@ -111,13 +141,9 @@ static void manager_on_complete(PollTarget *t, uint64_t round, void *userdata) {
 
         m->last_poll = now_realtime();
         for (size_t i = 0; i < n; i++) {
-                Challenge *c;
                 factors[i]->last_poll = m->last_poll;
                 factor_note_poll(factors[i], NULL, NULL, false);
-                LIST_FOREACH(c, &factors[i]->challenges, of_factor) {
-                        if (c->round < round)
-                                challenge_missed(c);
-                }
+                manager_ask_missed(factors[i], round);
         }
 }
 
@@ -138,7 +164,6 @@ static void manager_on_poll_failed(PollTarget *t,
         /* What ails all is said by the transport, once, and a passing fault need not be said. */
         bool say = !is_transient(reply) || (n_failures > 1 && !api_is_failing(m->api, &who));
 
-        m->last_poll = now_realtime();
         for (size_t i = 0; i < n; i++)
                 factor_note_poll(factors[i], reply, text, say);
         if (!reply)
@@ -147,7 +172,8 @@ static void manager_on_poll_failed(PollTarget *t,
          * factor. */
         if (reply->outcome == API_UNAUTHORIZED && who.device)
                 manager_revoked(who.device, text, m);
-        else if (reply->outcome == API_REFUSED)
+        else if (reply->outcome == API_REFUSED && (n_failures & (n_failures - 1)) == 0)
+                /* Less and less often: the list may be refused for another reason, for ever. */
                 for (size_t i = n; i-- > 0;)
                         examine_factor(m, factors[i]);
 }

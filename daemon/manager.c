@@ -97,11 +97,14 @@ int manager_hold(Manager *m, Challenge *c) {
 static bool challenge_is_done_with(const Challenge *c, void *userdata) {
         const usec_t *now = userdata;
 
-        return life_is_final(c->view.state) && usec_add(c->view.expires, CHALLENGE_KEPT) < *now;
+        /* The provider names the expiry, which may lie far away. */
+        return life_is_final(c->view.state) &&
+               (usec_add(c->view.expires, CHALLENGE_KEPT) < *now ||
+                               usec_add(c->changed, USEC_PER_DAY) < now_realtime());
 }
 
 static void manager_prune(Manager *m) {
-        usec_t now = now_realtime();
+        usec_t now = api_now(m->api);
         _cleanup_free_ char *why = NULL;
         int r;
 
@@ -120,7 +123,8 @@ static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
         registry_drop_challenges(&m->registry, challenge_is_done_with, &server_now);
         if (m->registry.n_challenges < REGISTRY_CHALLENGES_MAX / 2)
                 m->is_full = false;
-        if (usec_add(m->pruned, PRUNE_INTERVAL) <= now_boottime())
+        /* By the server's time: a wall clock that was set ahead makes nothing old. */
+        if (api_clock(m->api)->heard && usec_add(m->pruned, PRUNE_INTERVAL) <= now_boottime())
                 manager_prune(m);
         examine_due(m);
         (void) sd_event_source_set_time_relative(s, TIDY_INTERVAL);
@@ -278,6 +282,7 @@ static void manager_resumed(usec_t slept, void *userdata) {
         Manager *m = userdata;
 
         log_info("This machine slept for %" PRIu64 " s; polling now", slept / USEC_PER_SEC);
+        api_refresh(m->api);
         manager_poke(m);
 }
 

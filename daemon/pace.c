@@ -24,7 +24,7 @@ void pace_take(Pace *p, usec_t now) {
         p->next = usec_add(p->next > now ? p->next : now, p->spacing);
 }
 
-bool pace_failed(Pace *p, usec_t sent, usec_t now, usec_t retry_after) {
+bool pace_failed(Pace *p, usec_t sent, usec_t now, usec_t retry_after, bool brief) {
         if (retry_after > 0 && usec_add(now, retry_after) > p->held)
                 p->held = usec_add(now, retry_after);
         if (p->n_failures > 0 && sent <= p->failed)
@@ -33,8 +33,9 @@ bool pace_failed(Pace *p, usec_t sent, usec_t now, usec_t retry_after) {
         p->n_failures++;
         p->paused = retry_after > 0 ? 0
                                     : usec_add(now, backoff_delay(PACE_BACKOFF_FIRST,
-                                                                    PACE_BACKOFF_MAX, p->n_failures,
-                                                                    0));
+                                                                    brief ? PACE_BACKOFF_BRIEF
+                                                                          : PACE_BACKOFF_MAX,
+                                                                    p->n_failures, 0));
         return true;
 }
 

@@ -21,7 +21,8 @@ typedef struct Pace {
 
 #define PACE_BACKOFF_FIRST USEC_PER_SEC
 #define PACE_BACKOFF_MAX (60 * USEC_PER_SEC)
-#define PACE_BURST 10 /* a tenth of a second's requests may go at once */
+#define PACE_BACKOFF_BRIEF (2 * USEC_PER_SEC) /* while there is somebody else to try */
+#define PACE_BURST 10                         /* a tenth of a second's requests may go at once */
 
 /* requests_per_second: 0 for no budget. */
 void pace_init(Pace *p, unsigned requests_per_second);
@@ -34,9 +35,9 @@ usec_t pace_poll_ready(const Pace *p);
 void pace_take(Pace *p, usec_t now);
 
 /* A request that was sent at `sent` failed for a while. retry_after: a span, 0 when the server said
- * nothing; it wins over our own back-off: full jitter under a ceiling
- * that doubles up to PACE_BACKOFF_MAX. Returns whether it counts as a new failure. */
-bool pace_failed(Pace *p, usec_t sent, usec_t now, usec_t retry_after);
+ * nothing; it wins over our own back-off: full jitter under a ceiling that doubles up to
+ * PACE_BACKOFF_MAX, or to PACE_BACKOFF_BRIEF. Returns whether it counts as a new failure. */
+bool pace_failed(Pace *p, usec_t sent, usec_t now, usec_t retry_after, bool brief);
 /* A request was answered: the back-off starts over. The hold stands. */
 void pace_passed(Pace *p);
 /* Forgets the pause: somebody asked, or the machine was asleep. The hold stands. */

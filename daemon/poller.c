@@ -38,6 +38,8 @@ struct PollTarget {
         unsigned page;    /* of this round */
         int64_t page_size;
         unsigned n_failures;
+        bool suspect;  /* the last round failed; a poke does not forget it */
+        char *partial; /* why this round has left something out, or NULL */
 };
 
 struct Poller {
@@ -100,6 +102,7 @@ static PollTarget *poll_target_free(PollTarget *t) {
                 factor_unref(t->factors[i]);
         }
         free(t->factors);
+        free(t->partial);
         free(t);
         return NULL;
 }
@@ -193,6 +196,7 @@ static void poll_target_rest(PollTarget *t, bool failed) {
         usec_t took = t->page_read > 0 ? usec_sub(now, t->page_read) : 0;
 
         t->n_failures = failed ? t->n_failures + 1 : 0;
+        t->suspect = failed;
         /* The first interval is cut at random: so each target has a phase of its own, and those
          * that started together do not stay together. */
         delay = t->round == 1 ? random_span(interval) : interval + random_span(interval / 10);
@@ -220,6 +224,8 @@ static void poll_target_page(PollTarget *t, VerifyChallengeList *list) {
 
         if (list->page_token && t->page == 0)
                 t->page_read = now_boottime();
+        if (list->n_malformed > 0)
+                (void) text_set(&t->partial, strempty(list->malformed_why));
         p->handler.page(t, list, t->round, p->handler.userdata);
         if (list->page_token && ++t->page >= POLL_PAGES_MAX) {
                 poll_target_fail(t, NULL, "the provider's list has no end");
@@ -236,11 +242,11 @@ static void poll_target_page(PollTarget *t, VerifyChallengeList *list) {
         if (t->page == 0)
                 t->page_size = POLL_PAGE_SIZE;
         /* A list with something left out proves nothing of what it lacks. */
-        if (list->n_malformed == 0)
+        if (!t->partial)
                 p->handler.complete(t, t->round, p->handler.userdata);
         poll_target_rest(t, false);
-        if (list->n_malformed > 0)
-                p->handler.failed(t, NULL, list->malformed_why, 1, p->handler.userdata);
+        if (t->partial)
+                p->handler.failed(t, NULL, t->partial, 1, p->handler.userdata);
 }
 
 static void poll_target_replied(ApiCall *call, const ApiReply *reply, void *userdata) {
@@ -288,7 +294,9 @@ static int poll_target_ask(PollTarget *t, const VerifyList *page) {
                 return r;
         ApiWho who = poll_target_who(t);
         /* Further pages stand behind those whose turn has come meanwhile. */
-        ApiTurn turn = {.poll = true, .since = t->page == 0 ? t->due : now_boottime()};
+        ApiTurn turn = {.poll = true,
+                        .suspect = t->suspect,
+                        .since = t->page == 0 ? t->due : now_boottime()};
         return api_send(t->poller->api, &t->call, &request, &who, &turn, poll_target_replied, t);
 }
 
@@ -296,9 +304,14 @@ static int poll_target_due(sd_event_source *s, uint64_t usec, void *userdata) {
         PollTarget *t = userdata;
         int r;
 
+        if (t->call) {
+                t->again = true;
+                return 0;
+        }
         t->round++;
         t->page = 0;
         t->page_read = 0;
+        (void) text_set(&t->partial, NULL);
         r = poll_target_ask(t, &(VerifyList){.page = -1});
         if (r < 0)
                 poll_target_fail(t, NULL, strerror(-r));
@@ -346,6 +359,8 @@ static int poll_target_new(Poller *p, Factor *f) {
         return 0;
 }
 
+static void poll_target_hurry(PollTarget *t);
+
 int poller_add(Poller *p, Factor *f) {
         PollTarget **shared;
 
@@ -353,8 +368,12 @@ int poller_add(Poller *p, Factor *f) {
                 return 0;
         if (f->record.type != FACTOR_PUSH) {
                 shared = tfind(&(PollTarget){.factors = &f}, &p->shared, target_compare);
-                if (shared)
-                        return poll_target_append(*shared, f);
+                if (shared) {
+                        int r = poll_target_append(*shared, f);
+                        if (r >= 0)
+                                poll_target_hurry(*shared);
+                        return r;
+                }
         }
         return poll_target_new(p, f);
 }

@@ -54,12 +54,17 @@ QueueLane *queue_lane_make(Queue *q, const char *account_sid) {
         pace_init(&l->pace, q->requests_per_second);
         TAILQ_INIT(&l->urgent);
         TAILQ_INIT(&l->polls);
+        TAILQ_INIT(&l->suspects);
         TAILQ_INSERT_TAIL(&q->lanes, l, lanes);
         return l;
 }
 
+static struct QueueItems *lane_items(QueueLane *l, const QueueItem *i) {
+        return !i->poll ? &l->urgent : i->suspect ? &l->suspects : &l->polls;
+}
+
 void queue_add(QueueItem *i) {
-        struct QueueItems *list = i->poll ? &i->lane->polls : &i->lane->urgent;
+        struct QueueItems *list = lane_items(i->lane, i);
         QueueItem *before = TAILQ_LAST(list, QueueItems);
 
         /* They come nearly in order: the place is at the end or close to it. */
@@ -76,10 +81,12 @@ void queue_add(QueueItem *i) {
 static void queue_start(Queue *q, QueueItem *i, usec_t now) {
         QueueLane *l = i->lane;
 
-        TAILQ_REMOVE(i->poll ? &l->polls : &l->urgent, i, items);
+        TAILQ_REMOVE(lane_items(l, i), i, items);
         l->n_waiting--;
         l->n_polls += i->poll;
         q->n_polls += i->poll;
+        l->n_suspects += i->suspect;
+        q->n_suspects += i->suspect;
         q->n_running++;
         i->running = true;
         i->sent = now;
@@ -96,17 +103,32 @@ void queue_remove(Queue *q, QueueItem *i) {
         if (i->running) {
                 l->n_polls -= i->poll;
                 q->n_polls -= i->poll;
+                l->n_suspects -= i->suspect;
+                q->n_suspects -= i->suspect;
                 q->n_running--;
                 return;
         }
-        TAILQ_REMOVE(i->poll ? &l->polls : &l->urgent, i, items);
+        TAILQ_REMOVE(lane_items(l, i), i, items);
         l->n_waiting--;
 }
 
-/* While requests fail, one poll at a time finds out whether they still do. */
-static bool lane_is_probing(const Queue *q, const QueueLane *l) {
-        return (l->pace.n_failures > 0 && l->n_polls > 0) ||
-               (q->host.n_failures > 0 && q->n_polls > 0);
+/* While requests fail, one poll at a time finds out whether they still do; a suspect that hangs
+ * keeps only other suspects from trying. */
+static bool lane_is_probing(const Queue *q, const QueueLane *l, bool suspect) {
+        return (l->pace.n_failures > 0 && l->n_polls > (suspect ? 0 : l->n_suspects)) ||
+               (q->host.n_failures > 0 && q->n_polls > (suspect ? 0 : q->n_suspects));
+}
+
+/* While requests fail, those whose own last one did not are asked first: one bad target among many
+ * must not stand for the provider. */
+static QueueItem *lane_poll(const Queue *q, const QueueLane *l) {
+        QueueItem *fresh = TAILQ_FIRST(&l->polls), *suspect = TAILQ_FIRST(&l->suspects);
+
+        if (!fresh || !suspect)
+                return fresh ? fresh : suspect;
+        return l->pace.n_failures > 0 || q->host.n_failures > 0 || fresh->since <= suspect->since
+                               ? fresh
+                               : suspect;
 }
 
 /* The lane's next poll, or what is no poll, and when it may go. */
@@ -116,12 +138,13 @@ static QueueItem *lane_first(const Queue *q, const QueueLane *l, bool poll, usec
         *ret_ready = ready;
         if (!poll)
                 return TAILQ_FIRST(&l->urgent);
-        if (!TAILQ_EMPTY(&l->urgent) || lane_is_probing(q, l))
+        QueueItem *i = lane_poll(q, l);
+        if (!i || !TAILQ_EMPTY(&l->urgent) || lane_is_probing(q, l, i->suspect))
                 return NULL;
         usec_t lane = pace_poll_ready(&l->pace), host = pace_poll_ready(&q->host);
         ready = lane > ready ? lane : ready;
         *ret_ready = host > ready ? host : ready;
-        return TAILQ_FIRST(&l->polls);
+        return i;
 }
 
 static QueueItem *queue_find(const Queue *q, bool poll, usec_t now, usec_t *when) {
@@ -156,7 +179,10 @@ unsigned queue_failed(
                 Queue *q, const QueueItem *i, QueueFault fault, usec_t now, usec_t retry_after) {
         Pace *p = fault == QUEUE_FAULT_HOST ? &q->host : &i->lane->pace;
 
-        return pace_failed(p, i->sent, now, retry_after) ? p->n_failures : 0;
+        /* A poll that did not fail before may prove the contrary soon: it does not wait long. */
+        bool brief = !TAILQ_EMPTY(&i->lane->polls);
+
+        return pace_failed(p, i->sent, now, retry_after, brief) ? p->n_failures : 0;
 }
 
 unsigned queue_passed(Queue *q, const QueueItem *i) {

@@ -13,6 +13,7 @@
 typedef struct QueueItem {
         struct QueueLane *lane;
         bool poll;
+        bool suspect; /* a poll that failed the last time */
         usec_t since; /* the oldest goes first */
         bool running;
         usec_t sent; /* when it began to run */
@@ -25,9 +26,10 @@ TAILQ_HEAD(QueueItems, QueueItem);
 typedef struct QueueLane {
         char account_sid[SID_SIZE]; /* "": not known (an access token) */
         Pace pace;
-        struct QueueItems urgent, polls; /* that wait */
-        unsigned n_waiting, n_polls;     /* n_polls: that run */
-        char *error;                     /* of the last request that failed for a while, or NULL */
+        struct QueueItems urgent, polls, suspects; /* that wait */
+        unsigned n_waiting;
+        unsigned n_polls, n_suspects; /* that run; n_suspects: of the polls */
+        char *error;                  /* of the last request that failed for a while, or NULL */
         TAILQ_ENTRY(QueueLane) lanes;
 } QueueLane;
 
@@ -35,7 +37,7 @@ typedef struct Queue {
         Pace host; /* the provider as a whole: no budget */
         unsigned requests_per_second;
         unsigned max_running, max_polls;
-        unsigned n_running, n_polls;
+        unsigned n_running, n_polls, n_suspects;
         TAILQ_HEAD(, QueueLane) lanes; /* the one that was served last is the last */
 } Queue;
 

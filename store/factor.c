@@ -328,15 +328,24 @@ int store_factor_take_counter(Store *s, int64_t id, uint64_t *ret, char **reterr
         return 0;
 }
 
-static int drop_old_codes(Store *s, usec_t now, char **reterr_msg) {
+/* By both: a wall clock that was set far ahead, or a server's, must not make us forget a step that
+ * is still near. */
+static int drop_old_codes(
+                Store *s, int64_t factor_id, uint64_t step, usec_t now, char **reterr_msg) {
         _cleanup_(statement_done) Statement st = {0};
         int r;
 
-        r = statement_prepare(&st, s, "DELETE FROM code_sent WHERE taken < ?", reterr_msg);
+        r = statement_prepare(&st, s,
+                        "DELETE FROM code_sent "
+                        "WHERE factor_id = ? AND taken < ? AND abs(step - ?) > ?",
+                        reterr_msg);
         if (r < 0)
                 return r;
 
+        bind_int(&st, factor_id);
         bind_usec(&st, usec_sub(now, STORE_CODE_KEPT));
+        bind_int(&st, (int64_t) step);
+        bind_int(&st, (int64_t) (STORE_CODE_KEPT / USEC_PER_SEC / 20));
         return statement_run(&st, reterr_msg);
 }
 
@@ -369,7 +378,7 @@ int store_code_take(Store *s, int64_t factor_id, uint64_t step, usec_t now, char
         if (r < 0)
                 return r;
 
-        r = drop_old_codes(s, now, reterr_msg);
+        r = drop_old_codes(s, factor_id, step, now, reterr_msg);
         if (r < 0)
                 return r;
 

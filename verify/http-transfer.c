@@ -263,6 +263,12 @@ int transfer_new(Transfer **ret,
         return 0;
 }
 
+int transfer_limit_reuse(Transfer *t, usec_t age, bool fresh) {
+        long seconds = age > USEC_PER_SEC ? (long) (age / USEC_PER_SEC) : 1;
+
+        return SET(MAXLIFETIME_CONN, seconds) && SET(FRESH_CONNECT, fresh ? 1L : 0L) ? 0 : -ENOMEM;
+}
+
 Transfer *transfer_free(Transfer *t) {
         if (!t)
                 return NULL;

@@ -32,6 +32,8 @@ int transfer_new(Transfer **ret,
                 const VerifyRequest *request,
                 const HttpCredential *credential,
                 void *owner);
+/* Reuses no connection that is older than age; fresh: none at all. Returns 0 or -ENOMEM. */
+int transfer_limit_reuse(Transfer *t, usec_t age, bool fresh);
 /* It must be out of libcurl's multi handle. Takes NULL, returns NULL. */
 Transfer *transfer_free(Transfer *t);
 DEFINE_CLEANUP(Transfer *, transfer_free);

@@ -42,6 +42,10 @@ struct HttpClient {
         LIST_HEAD(, Socket) sockets;
         unsigned n_draining; /* drain() is on the stack: the client must outlive it */
         bool closed;
+        /* An HTTP/2 connection that died silently is kept by libcurl, and would be asked again and
+         * again: after a time-out only younger connections are used. */
+        usec_t doubted; /* boot time, the last time; 0: never */
+        bool doubtful;  /* nothing was heard since then */
 };
 
 /* ---- what libcurl calls ---- */
@@ -125,6 +129,11 @@ HttpSlot *http_slot_free(HttpSlot *s) {
         return NULL;
 }
 
+void http_client_refresh(HttpClient *c) {
+        (void) sd_event_now(c->event, CLOCK_BOOTTIME, &c->doubted);
+        c->doubtful = true;
+}
+
 static void slot_complete(HttpSlot *s, CURLcode code) {
         _cleanup_(transfer_freep) Transfer *t = NULL;
         _cleanup_free_ char *error = NULL;
@@ -132,8 +141,13 @@ static void slot_complete(HttpSlot *s, CURLcode code) {
         uint64_t now = 0;
 
         (void) sd_event_now(s->client->event, CLOCK_BOOTTIME, &now);
+        HttpClient *c = s->client;
         t = slot_detach(s);
         transfer_reply(t, code, s->started, now, &reply, &error);
+        if (code == CURLE_OPERATION_TIMEDOUT)
+                http_client_refresh(c);
+        else if (reply.outcome == HTTP_REPLIED && s->started >= c->doubted)
+                c->doubtful = false;
         /* The slot may be gone after this, and the client closed. */
         s->callback(s, &reply, s->userdata);
 }
@@ -210,6 +224,11 @@ int http_send(HttpClient *c,
         if (r < 0)
                 return r;
         (void) sd_event_now(c->event, CLOCK_BOOTTIME, &s->started);
+        if (c->doubted > 0) {
+                r = transfer_limit_reuse(t, usec_sub(s->started, c->doubted), c->doubtful);
+                if (r < 0)
+                        return r;
+        }
         /* Only arms the timer: the first byte leaves from the event loop. */
         if (curl_multi_add_handle(c->multi, transfer_handle(t)) != CURLM_OK)
                 return -ENOMEM;

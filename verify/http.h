@@ -30,6 +30,9 @@ int http_check_authority(const char *path, char **reterr_msg);
 /* Returns 0, -EINVAL with a message, -ENOMEM. References the event loop. The program must ignore
  * SIGPIPE. A loopback server (http://) is never asked through the proxy. */
 int http_client_new(HttpClient **ret, sd_event *event, const HttpOptions *o, char **reterr_msg);
+/* Leaves the connections that are open now to what runs on them: they may have died unseen, in a
+ * suspend or with a network. */
+void http_client_refresh(HttpClient *c);
 /* Cancels what is in flight; no callback fires. Slots stay their owners' to free. May be called
  * from a callback. Takes NULL, returns NULL. */
 HttpClient *http_client_free(HttpClient *c);

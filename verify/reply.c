@@ -24,7 +24,8 @@ static void cut(char *text, size_t max) {
         text[max] = '\0';
 }
 
-/* An error of the API is an object with a code or a message; a proxy's page is not. */
+/* An error of the API is an object with a code; a proxy's page or a gateway's {"message"} is not.
+ */
 static bool error_body_read(VerifyError *e, const char *body, size_t len) {
         static const JsonField fields[] = {
                         {"code", JSON_INT, offsetof(VerifyError, code), JSON_NULLABLE},
@@ -39,7 +40,7 @@ static bool error_body_read(VerifyError *e, const char *body, size_t len) {
                 (void) json_doc_read(doc, fields + i, 1, false, e, NULL);
         if (e->message)
                 cut(e->message, ERROR_MESSAGE_MAX);
-        return e->code != 0 || e->message;
+        return e->code > 0;
 }
 
 static void redirect_message(VerifyError *e) {

@@ -356,6 +356,37 @@ def test_refusal_that_lies(daemon, sandbox):
 
 
 @pytest.mark.parametrize("token", [False, True], ids=["account", "token"])
+def test_refusal_without_the_right_time(make_daemon, sandbox):
+    """A far Date that lies, and a server that is a little off: signed with the wrong time, refused for that
+    alone, and no proof against the key."""
+    daemon = make_daemon(sandbox)
+    enroll_push(daemon)
+    daemon.terminate()
+    sandbox.clock(20)
+    lie = {"Date": http_date(time.time() + HOUR)}
+    sandbox.fault("GET .*/Challenges", headers=lie, **UNAUTHORIZED)
+    since = sandbox.last_seq()
+    daemon.start()
+    sandbox.wait_requests("GET", "/Challenges", n=4, since=since)
+    wait_for(lambda: not factor(daemon, "push")["error"], what="polls that work")
+    assert factor(daemon, "push")["status"] == "verified"
+
+
+@pytest.mark.parametrize("headers", [{"Age": "1"}, {"Date": "x"}], ids=["cached", "garbage"])
+def test_refusal_without_a_date(make_daemon, sandbox, headers):
+    """Refused twice because the clock is wrong, and nobody says what it should be: nothing is revoked."""
+    daemon = make_daemon(sandbox)
+    enroll_push(daemon)
+    daemon.terminate()
+    sandbox.clock(HOUR)
+    sandbox.fault("GET .*/Challenges", times=2, headers=headers, **UNAUTHORIZED)
+    since = sandbox.last_seq()
+    daemon.start()
+    sandbox.wait_requests("GET", "/Challenges", n=4, since=since)
+    wait_for(lambda: not factor(daemon, "push")["error"], what="polls that work")
+    assert factor(daemon, "push")["status"] == "verified"
+
+
 def test_create_is_not_retried(daemon, sandbox, token):
     """A 401 to a create is an answer, whatever its Date says."""
     sandbox.fault("POST .*/Factors", headers={"Date": http_date(time.time() + HOUR)}, **UNAUTHORIZED)

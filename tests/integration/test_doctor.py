@@ -329,7 +329,7 @@ def test_real(make_daemon, sandbox, make_wallclock):
     (made,) = sandbox.state()["factors"]
     sandbox.api_ok("DELETE", sandbox.entity("alice-001", f"/Factors/{made['sid']}"))
     real.ctl("poll")
-    real.wait_log("refuses factor push for good")
+    real.wait_log("refuses factor push: ")
     found = real.ctl("doctor", "--json", check=None)
     assert found.rc == 1
     assert [c["name"] for c in json.loads(found.out)["checks"] if c["state"] == "error"] == ["factor"]

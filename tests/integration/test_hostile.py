@@ -158,6 +158,8 @@ STATUS = {
     "401 without JSON": answers(401, HTML, AS_HTML),
     "403 without JSON": answers(403, HTML, AS_HTML),
     "404 without JSON": answers(404, HTML, AS_HTML),
+    "404 of a gateway": answers(404, '{"message":"no Route matched with those values"}'),
+    "401 of a gateway": answers(401, '{"message":"Unauthorized"}'),
     "407": answers(407, HTML, AS_HTML),
     "408": answers(408, error(20408, 408)),
     "418": answers(418),

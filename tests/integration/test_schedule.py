@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """When the provider is asked, and when it is left alone."""
 
+import json
 import re
 
 import pytest
 
-from harness import wait_for
+from harness import TIMEOUT, wait_for
 from steps import (
     FOR_EVER,
     UNAUTHORIZED,
@@ -165,6 +166,75 @@ def test_one_poll_at_a_time_while_it_fails(make_daemon, sandbox):
         lambda: not any(f["error"] for f in call(daemon, "ListFactors")["factors"]),
         what="all to work again",
     )
+
+
+@pytest.mark.parametrize("fault", [{"status": 503, "body": "{}"}, {"delay_ms": 60_000}])
+def test_bad_ones_among_good(make_daemon, sandbox, fault):
+    """Ten factors whose lists fail, or hang, do not stand for the provider: another is polled on."""
+    daemon = make_daemon(
+        sandbox,
+        {"Api": {"RequestTimeout": "2s"}, "Poll": {"Interval": "300ms", "IdleInterval": "300ms"}},
+    )
+    for i in range(10):
+        enroll_push(daemon, f"bad-{i}", f"bobby-{i:03}")
+    sandbox.fault("GET .*/bobby-[0-9]+/Challenges", times=FOR_EVER, **fault)
+    held = enroll_push(daemon)
+    wait_for(
+        lambda: all(factor(daemon, f"bad-{i}")["error"] for i in range(10)),
+        3 * TIMEOUT,
+        what="all bad ones to have failed",
+    )
+    since = sandbox.last_seq()
+    for _ in range(5):
+        asked = ask_push(daemon, held)
+        assert approve(daemon, asked)["state"] == "approved"
+    good = [r for r in lists(sandbox, since) if held["sid"] in r["query"]]
+    assert len(good) >= 5
+    assert len(re.findall("keep failing", daemon.stderr)) <= 1
+
+
+def test_vanished_flood(make_daemon, sandbox):
+    """Challenges that a list no longer names are asked about a few at a time: others' turn comes soon."""
+    rate, n = 10, 60
+    daemon = make_daemon(sandbox, {"Api": {"RequestsPerSecond": str(rate)}})
+    flooded, other = enroll_push(daemon, "flooded"), enroll_push(daemon, "other", "bobby-001")
+    for _ in range(n):
+        last = sandbox.create_push_challenge(flooded["identity"], flooded["sid"], "Sign in?")
+    wait_state(daemon, last["sid"], "asking")
+    none = json.dumps({"challenges": [], "meta": {"next_page_url": None, "key": "challenges"}})
+    listed = f"GET .*/{flooded['identity']}/Challenges"
+    sandbox.fault(listed, status=200, body=none, times=FOR_EVER)
+    since = sandbox.last_seq()
+    sandbox.wait_requests("GET", "/Challenges/YC", since=since)
+    asked = ask_push(daemon, other)
+    fetched = [r for r in sandbox.requests("GET", since=since) if "/Challenges/YC" in r["path"]]
+    assert len(fetched) < n
+    assert approve(daemon, asked)["state"] == "approved"
+
+
+def test_rounds_of_two_targets(daemon, sandbox):
+    """An account's list names the push challenges of its identity, too: that says nothing of the device's
+    own rounds, and one that was answered elsewhere is noticed in the next of them."""
+    enroll_totp(daemon, "codes", "alice-001")
+    wait_for(lambda: len(lists(sandbox)) > 30, what="the first target to be ahead")
+    held = enroll_push(daemon, "push", "alice-001")
+    for _ in range(3):
+        asked = ask_push(daemon, held)
+        since = sandbox.last_seq()
+        sandbox.change_challenge(asked["sid"], status="approved")
+        wait_state(daemon, asked["sid"], "superseded")
+        assert len([r for r in lists(sandbox, since) if held["sid"] in r["query"]]) <= 6
+
+
+def test_second_of_a_shared_list(make_daemon, sandbox):
+    """A TOTP factor that joins others is polled at once, as the first one was."""
+    daemon = make_daemon(sandbox, SLOW)
+    enroll_totp(daemon, "one", "alice-001")
+    daemon.restart()
+    wait_for(lambda: factor(daemon, "one")["last_poll"], what="the first poll")
+    second = enroll_totp(daemon, "two", "alice-001")
+    made = sandbox.create_totp_challenge("alice-001", second["sid"])
+    wait_state(daemon, made["sid"], "asking")
 
 
 # What the provider refuses.

@@ -22,7 +22,7 @@ from steps import (
     shown,
     wait_state,
 )
-from transport_peer import Authority, Front, Nginx, Proxy
+from transport_peer import Authority, Front, Line, Nginx, Proxy
 
 CONFIGURATION, NETWORK = 78, 7
 PROXY_PASSWORD = "open-sesame-4711"
@@ -153,6 +153,24 @@ def test_http2_on_one_connection(make_daemon_at, make_nginx):
     daemon.start()
     wait_for(lambda: len(nginx.requests()) > len(served) + 8)
     assert len({r.connection for r in nginx.requests()}) == 2
+
+
+@pytest.mark.parametrize("http2", [True, False], ids=["2", "1.1"])
+def test_connection_that_died_unseen(started, make_daemon_at, make_nginx, http2):
+    """After a suspend or a change of network nothing comes over it: a request that times out on it is the
+    last one to use it. libcurl by itself would keep an HTTP/2 connection for all that follows."""
+    nginx = make_nginx(http2=http2)
+    line = Line(int(nginx.url.rsplit(":", 1)[1]))
+    started.append(line)
+    url = f"https://localhost:{line.port}"
+    daemon = make_daemon_at(url, api={"RequestTimeout": "1s"})
+    held = enroll_push(daemon)
+    line.go_silent()
+    since = len(nginx.requests())
+    asked = ask_push(daemon, held)
+    assert approve(daemon, asked)["state"] == "approved"
+    assert len(nginx.requests()) > since
+    assert len(daemon.sandbox.updates(asked["sid"])) == 1
 
 
 def test_http2_server_that_says_goodbye(make_daemon_at, make_nginx):

@@ -295,6 +295,38 @@ class Server:
         assert not self.failures, self.failures
 
 
+class Line(Server):
+    """Passes bytes on to a port. go_silent(): the connections of now stay open and carry nothing any
+    more, as after a change of network; new ones work."""
+
+    def __init__(self, port):
+        self.to = port
+        self.silent = set()
+        self.count = 0
+        super().__init__()
+
+    async def serve(self, reader, writer):
+        self.count += 1
+        await self.pass_on(reader, writer, self.to, Wire(self, self.count))
+
+    def go_silent(self):
+        self.silent = set(range(self.count + 1))
+
+
+class Wire:
+    """One connection of a line."""
+
+    def __init__(self, line, number):
+        self.line = line
+        self.number = number
+
+    async def up(self, data, writer):
+        if self.number not in self.line.silent:
+            writer.write(data)
+
+    down = up
+
+
 async def _copy(reader, writer, change):
     while data := await reader.read(65536):
         if change:

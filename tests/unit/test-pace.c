@@ -73,7 +73,7 @@ static void test_pauses_grow_and_end(void **state) {
 
         pace_init(&p, 50);
         for (unsigned i = 1; i <= 20; i++) {
-                assert_true(pace_failed(&p, now, now, 0));
+                assert_true(pace_failed(&p, now, now, 0, false));
                 assert_int_equal(p.n_failures, i);
                 assert_in_range(pace_poll_ready(&p), now + PACE_BACKOFF_FIRST / 10,
                                 now + PACE_BACKOFF_MAX);
@@ -92,19 +92,19 @@ static void test_together_counts_once(void **state) {
 
         pace_init(&p, 50);
         for (unsigned i = 0; i < 30; i++)
-                assert_int_equal(pace_failed(&p, NOW, NOW + USEC_PER_SEC + i, 0), i == 0);
+                assert_int_equal(pace_failed(&p, NOW, NOW + USEC_PER_SEC + i, 0, false), i == 0);
         assert_int_equal(p.n_failures, 1);
-        assert_true(pace_failed(&p, NOW + 2 * USEC_PER_SEC, NOW + 3 * USEC_PER_SEC, 0));
+        assert_true(pace_failed(&p, NOW + 2 * USEC_PER_SEC, NOW + 3 * USEC_PER_SEC, 0, false));
 }
 
 static void test_server_asks(void **state) {
         Pace p;
 
         pace_init(&p, 50);
-        assert_true(pace_failed(&p, NOW, NOW, 7 * USEC_PER_SEC));
+        assert_true(pace_failed(&p, NOW, NOW, 7 * USEC_PER_SEC, false));
         assert_int_equal(pace_poll_ready(&p), NOW + 7 * USEC_PER_SEC);
         /* A shorter word that comes later does not take back a longer one. */
-        assert_false(pace_failed(&p, NOW, NOW + 1, USEC_PER_SEC));
+        assert_false(pace_failed(&p, NOW, NOW + 1, USEC_PER_SEC, false));
         assert_int_equal(pace_poll_ready(&p), NOW + 7 * USEC_PER_SEC);
         /* Nor do a success that was under way, or somebody's haste. */
         pace_passed(&p);
@@ -116,12 +116,12 @@ static void test_hurry(void **state) {
         Pace p;
 
         pace_init(&p, 50);
-        (void) pace_failed(&p, NOW, NOW, 0);
+        (void) pace_failed(&p, NOW, NOW, 0, false);
         assert_true(pace_poll_ready(&p) > NOW);
         pace_hurry(&p);
         assert_true(pace_poll_ready(&p) <= NOW);
         /* The next failure goes on counting. */
-        assert_true(pace_failed(&p, NOW + 1, NOW + 1, 0));
+        assert_true(pace_failed(&p, NOW + 1, NOW + 1, 0, false));
         assert_int_equal(p.n_failures, 2);
 }
 

@@ -211,6 +211,44 @@ static void test_host(void **state) {
         queue_done(&q);
 }
 
+/* While requests fail, a poll whose own last one did not goes before those whose did, and needs not
+ * wait for one of them that hangs. */
+static void test_suspects_give_way(void **state) {
+        QueueItem first, bad[2], good;
+        Queue q;
+        usec_t when;
+
+        queue_init(&q, 100, PLENTY);
+        first = item(&q, A, true, 0);
+        queue_add(&first);
+        assert_ptr_equal(next(&q, NOW), &first);
+        for (size_t i = 0; i < 2; i++) {
+                bad[i] = item(&q, A, true, 1 + i);
+                bad[i].suspect = true;
+                queue_add(&bad[i]);
+        }
+        good = item(&q, A, true, 9);
+        queue_add(&good);
+        assert_int_equal(queue_failed(&q, &first, QUEUE_FAULT_HOST, NOW, 0), 1);
+        queue_remove(&q, &first);
+        assert_null(queue_next(&q, NOW, &when));
+        assert_in_range(when, NOW, NOW + PACE_BACKOFF_BRIEF);
+        assert_ptr_equal(next(&q, when), &good);
+        assert_null(next(&q, when));
+        queue_remove(&q, &good);
+
+        /* Nobody else is there: one suspect at a time. */
+        assert_ptr_equal(next(&q, when), &bad[0]);
+        assert_null(next(&q, when));
+        good = item(&q, A, true, 10);
+        queue_add(&good);
+        assert_ptr_equal(next(&q, when), &good);
+        /* When it works again all go, in their order. */
+        assert_int_equal(queue_passed(&q, &good), 1);
+        assert_ptr_equal(next(&q, when), &bad[1]);
+        queue_done(&q);
+}
+
 static void test_dropped(void **state) {
         QueueItem a, b;
         Queue q;
@@ -244,6 +282,7 @@ int main(void) {
                         cmocka_unit_test(test_accounts_take_turns),
                         cmocka_unit_test(test_probing),
                         cmocka_unit_test(test_host),
+                        cmocka_unit_test(test_suspects_give_way),
                         cmocka_unit_test(test_dropped),
         };
 
