@@ -68,16 +68,16 @@ static int add_expires(Session *s, json_object *parameters) {
 
         if (!text)
                 return 0;
-        if (timespan_parse(text, &t) >= 0)
-                rfc3339_format(usec_add(now_realtime(), t), date);
-        else if (rfc3339_parse(text, &t) >= 0)
-                rfc3339_format(t, date);
-        else
+        if (timespan_parse(text, &t) >= 0) {
+                parameters_add_int(s, parameters, "expires_in_ms", (int64_t) (t / USEC_PER_MSEC));
+                return 0;
+        }
+        if (rfc3339_parse(text, &t) < 0)
                 return complain(EXIT_USAGE,
                                 "--expires wants a date (RFC 3339) or a span like 10min, not "
                                 "\"%s\"",
                                 text);
-        parameters_add_string(s, parameters, "expiration_date", date);
+        parameters_add_string(s, parameters, "expiration_date", rfc3339_format(t, date));
         return 0;
 }
 

@@ -35,6 +35,11 @@ static json_object *status_problems(const Manager *m) {
 
         if (store_problem(m->store))
                 json_object_array_add(list, json_object_new_string(store_problem(m->store)));
+        if (m->is_full)
+                json_object_array_add(list,
+                                json_object_new_string("So many challenges are pending that newer "
+                                                       "ones of the factors that have many are not "
+                                                       "taken up"));
         for (size_t i = 0; i < m->problems.n; i++)
                 json_object_array_add(list, json_object_new_string(m->problems.messages[i]));
         return list;

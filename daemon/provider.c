@@ -39,6 +39,7 @@ static bool provider_pass_challenge(ProviderCall *p, const ApiReply *reply) {
 
 typedef struct CreateParameters {
         char *target, *factor_sid, *expiration_date, *message, *fields, *hidden_details;
+        int64_t expires_in;
         Secret auth_payload;
 } CreateParameters;
 
@@ -47,6 +48,7 @@ static const JsonField create_fields[] = {
                 {"factor_sid", JSON_STRING, offsetof(CreateParameters, factor_sid), JSON_NULLABLE},
                 {"expiration_date", JSON_STRING, offsetof(CreateParameters, expiration_date),
                                 JSON_NULLABLE},
+                {"expires_in_ms", JSON_INT, offsetof(CreateParameters, expires_in), JSON_NULLABLE},
                 {"message", JSON_STRING, offsetof(CreateParameters, message), JSON_NULLABLE},
                 {"fields", JSON_RAW, offsetof(CreateParameters, fields), JSON_NULLABLE},
                 {"hidden_details", JSON_STRING, offsetof(CreateParameters, hidden_details),
@@ -96,6 +98,26 @@ static int field_list_read(const char *raw, FieldList *ret, char **reterr_msg) {
         return 0;
 }
 
+#define EXPIRES_IN_MAX ((int64_t) (USEC_PER_DAY / USEC_PER_MSEC))
+
+/* A span becomes a date by the provider's clock: the caller's may be wrong. Answers the call when
+ * it makes no sense. */
+static bool create_expires(Call *call, CreateParameters *c, usec_t now) {
+        char date[RFC3339_SIZE];
+
+        if (c->expiration_date || c->expires_in <= 0) {
+                (void) call_invalid(call, "expires_in_ms",
+                                "expires_in_ms must be above 0, and stands in place of "
+                                "expiration_date");
+                return false;
+        }
+        /* The request's builder knows the limit, which is far below. */
+        usec_t span = c->expires_in < EXPIRES_IN_MAX ? (usec_t) c->expires_in * USEC_PER_MSEC
+                                                     : USEC_PER_DAY;
+        rfc3339_format(usec_add(now, span), date);
+        return text_set(&c->expiration_date, date) >= 0;
+}
+
 void provider_challenge_create(Manager *m, Call *call) {
         _cleanup_(create_parameters_done) CreateParameters c = {0};
         _cleanup_(verify_request_done) VerifyRequest request = {0};
@@ -121,6 +143,8 @@ void provider_challenge_create(Manager *m, Call *call) {
                                 "Details.Message is missing; a push challenge needs one");
                 return;
         }
+        if (parameter_given(call, "expires_in_ms") && !create_expires(call, &c, api_now(m->api)))
+                return;
         if (c.fields)
                 r = field_list_read(c.fields, &fields, &why);
         if (r < 0) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clocks: a machine's that is wrong or is set, a provider's that changes, and Dates that lie."""
 
+import datetime
 import time
 
 import jwt
@@ -110,6 +111,23 @@ def test_push(make_daemon, sandbox, make_wallclock, offset, credential):
     asked = ask_push(daemon, held)
     assert daemon.ctl("approve", asked["sid"]).rc == 0
     assert sandbox.challenge(asked["sid"])["status"] == "approved"
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_spans_are_the_providers(make_daemon, sandbox, make_wallclock, offset):
+    """factorctl's own clock is as wrong: a new one expires by the provider's."""
+    daemon = make_daemon(sandbox, env=make_wallclock(offset).env)
+    held = enroll_push(daemon)
+    made = daemon.ctl_json(
+        *("challenge", "create", "push", "--account", "main", "--message", "Sign in?"),
+        *("--expires", "10min"),
+    )["challenge"]
+    created, expires = (
+        datetime.datetime.fromisoformat(made[key].replace("Z", "+00:00"))
+        for key in ("date_created", "expiration_date")
+    )
+    assert abs((expires - created).total_seconds() - 600) <= 5
+    assert wait_state(daemon, made["sid"], "asking")["factor_sid"] == held["sid"]
 
 
 @pytest.mark.parametrize("offset", OFFSETS)
@@ -355,7 +373,6 @@ def test_refusal_that_lies(daemon, sandbox):
     assert approve(daemon, asked)["state"] == "approved"
 
 
-@pytest.mark.parametrize("token", [False, True], ids=["account", "token"])
 def test_refusal_without_the_right_time(make_daemon, sandbox):
     """A far Date that lies, and a server that is a little off: signed with the wrong time, refused for that
     alone, and no proof against the key."""
@@ -387,6 +404,7 @@ def test_refusal_without_a_date(make_daemon, sandbox, headers):
     assert factor(daemon, "push")["status"] == "verified"
 
 
+@pytest.mark.parametrize("token", [False, True], ids=["account", "token"])
 def test_create_is_not_retried(daemon, sandbox, token):
     """A 401 to a create is an answer, whatever its Date says."""
     sandbox.fault("POST .*/Factors", headers={"Date": http_date(time.time() + HOUR)}, **UNAUTHORIZED)
