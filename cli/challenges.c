@@ -98,7 +98,7 @@ static int print_field(FILE *out, json_object *field) {
 
 int challenge_print(FILE *out, json_object *o) {
         json_object *fields = get_array(o, "fields");
-        size_t n = fields ? json_object_array_length(fields) : 0;
+        size_t n = count_items(fields);
         char left[64];
         int r = 0;
 

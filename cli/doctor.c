@@ -79,10 +79,6 @@ static json_object *item(json_object *array, size_t i) {
         return json_object_array_get_idx(array, i);
 }
 
-static size_t items(json_object *array) {
-        return array ? json_object_array_length(array) : 0;
-}
-
 static void check_peer(Doctor *d) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
@@ -143,20 +139,20 @@ static void check_problems(Doctor *d, json_object *status) {
                                 "make room or mend the folder: nothing is approved before it can "
                                 "be recorded",
                                 "%s", store);
-        for (size_t i = 0; i < items(problems); i++) {
+        for (size_t i = 0; i < count_items(problems); i++) {
                 const char *problem = json_object_get_string(item(problems, i));
                 if (!streq_ptr(problem, store))
                         check(d, "problem", CHECK_WARNING, "mend it, and restart factord", "%s",
                                         strempty(problem));
         }
-        if (!store && items(problems) == 0)
+        if (!store && count_items(problems) == 0)
                 check(d, "problem", CHECK_OK, NULL, "factord reports no problem of its own");
 }
 
 static void check_accounts(Doctor *d, json_object *status) {
         json_object *accounts = get_array(status, "accounts");
 
-        for (size_t i = 0; i < items(accounts); i++) {
+        for (size_t i = 0; i < count_items(accounts); i++) {
                 json_object *a = item(accounts, i);
                 const char *name = strempty(get_string(a, "name"));
 
@@ -203,10 +199,10 @@ static void check_factors(Doctor *d) {
                                 "factord does not list its factors");
                 return;
         }
-        for (size_t i = 0; i < items(list.items); i++)
+        for (size_t i = 0; i < count_items(list.items); i++)
                 check_factor(d, item(list.items, i));
         if (json_object_array_length(d->checks) == n)
-                check(d, "factor", CHECK_OK, NULL, "%zu in order", items(list.items));
+                check(d, "factor", CHECK_OK, NULL, "%zu in order", count_items(list.items));
 }
 
 static void check_polling(Doctor *d, json_object *status) {
@@ -221,7 +217,7 @@ static void check_polling(Doctor *d, json_object *status) {
                                 "so many factors do not fit RequestsPerSecond: each is asked about "
                                 "every %s only",
                                 span);
-        for (size_t i = 0; i < items(polling); i++) {
+        for (size_t i = 0; i < count_items(polling); i++) {
                 json_object *p = item(polling, i);
                 const char *sid = strempty(get_string(p, "account_sid"));
                 const char *until = get_string(p, "backoff_until"), *error = get_string(p, "error");
@@ -361,7 +357,7 @@ static int print_checks(json_object *checks) {
 
         if (r != 0)
                 return r;
-        for (size_t i = 0; i < items(checks); i++) {
+        for (size_t i = 0; i < count_items(checks); i++) {
                 json_object *o = item(checks, i);
                 table_add(t, get_string(o, "state"));
                 table_add(t, get_string(o, "name"));

@@ -69,6 +69,10 @@ json_object *get_array(json_object *o, const char *key) {
         return get_typed(o, key, json_type_array);
 }
 
+size_t count_items(json_object *array) {
+        return array ? json_object_array_length(array) : 0;
+}
+
 int print_bytes(const Secret *s) {
         const uint8_t *p = s->data;
         size_t left = s->len;

@@ -17,6 +17,8 @@ const char *get_string(json_object *o, const char *key);
 int64_t get_int(json_object *o, const char *key, int64_t otherwise);
 json_object *get_object(json_object *o, const char *key);
 json_object *get_array(json_object *o, const char *key);
+/* How many items an array has; 0 for NULL. */
+size_t count_items(json_object *array);
 
 /* Each of these prints, on stdout where no stream is given, and returns 0 or an exit status. */
 

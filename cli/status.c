@@ -12,7 +12,7 @@
 static int print_accounts(json_object *accounts) {
         static const char *const headers[] = {"ACCOUNT", "STATE", "ACCOUNT SID", "ERROR"};
         _cleanup_(table_freep) Table *t = NULL;
-        size_t n = accounts ? json_object_array_length(accounts) : 0;
+        size_t n = count_items(accounts);
         int r;
 
         if (n == 0)
@@ -86,7 +86,7 @@ static int print_polling(json_object *polling) {
         static const char *const headers[] = {
                         "POLLED", "LISTS", "EVERY", "WAITING", "NOT BEFORE", "ERROR"};
         _cleanup_(table_freep) Table *t = NULL;
-        size_t n = polling ? json_object_array_length(polling) : 0;
+        size_t n = count_items(polling);
         int r;
 
         if (n == 0)
@@ -114,7 +114,7 @@ static int print_polling(json_object *polling) {
 
 static int print_status(json_object *o) {
         json_object *problems = get_array(o, "problems");
-        size_t n = problems ? json_object_array_length(problems) : 0;
+        size_t n = count_items(problems);
         int r;
 
         print_pair(stdout, "version", get_string(o, "version"));

@@ -206,8 +206,7 @@ static bool api_call_was_timely(const ApiCall *c) {
 static void api_account_note(Account *account, const ApiReply *reply) {
         bool refused = reply->outcome == API_UNAUTHORIZED;
 
-        if (!account || reply->outcome == API_TRANSIENT || reply->outcome == API_NOT_SENT ||
-                        reply->outcome == API_UNKNOWN)
+        if (!account || api_outcome_is_transient(reply->outcome))
                 return;
         account->used = true;
         if (refused && !account->refused)

@@ -37,6 +37,11 @@ typedef enum ApiOutcome {
         API_UNKNOWN,      /* it may have been applied */
 } ApiOutcome;
 
+/* Whether it may be another one later: nothing was said for good. */
+static inline bool api_outcome_is_transient(ApiOutcome o) {
+        return o == API_TRANSIENT || o == API_NOT_SENT || o == API_UNKNOWN;
+}
+
 /* Borrowed for the callback. */
 typedef struct ApiReply {
         ApiOutcome outcome;

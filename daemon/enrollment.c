@@ -216,8 +216,7 @@ static void enrollment_succeed(Enrollment *e) {
 /* Nothing definite: the network, the provider's state, an account whose credentials may be mended.
  */
 static bool enrollment_is_open(const ApiReply *reply, const ApiWho *who) {
-        return reply->outcome == API_TRANSIENT || reply->outcome == API_NOT_SENT ||
-               reply->outcome == API_UNKNOWN ||
+        return api_outcome_is_transient(reply->outcome) ||
                (reply->outcome == API_UNAUTHORIZED && who->account);
 }
 

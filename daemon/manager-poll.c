@@ -147,11 +147,6 @@ static void manager_on_complete(PollTarget *t, uint64_t round, void *userdata) {
         }
 }
 
-static bool is_transient(const ApiReply *reply) {
-        return reply && (reply->outcome == API_TRANSIENT || reply->outcome == API_NOT_SENT ||
-                                        reply->outcome == API_UNKNOWN);
-}
-
 static void manager_on_poll_failed(PollTarget *t,
                 const ApiReply *reply,
                 const char *text,
@@ -162,7 +157,8 @@ static void manager_on_poll_failed(PollTarget *t,
         Factor *const *factors = poll_target_factors(t, &n);
         ApiWho who = poll_target_who(t);
         /* What ails all is said by the transport, once, and a passing fault need not be said. */
-        bool say = !is_transient(reply) || (n_failures > 1 && !api_is_failing(m->api, &who));
+        bool transient = reply && api_outcome_is_transient(reply->outcome);
+        bool say = !transient || (n_failures > 1 && !api_is_failing(m->api, &who));
 
         for (size_t i = 0; i < n; i++)
                 factor_note_poll(factors[i], reply, text, say);

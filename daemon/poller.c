@@ -359,7 +359,12 @@ static int poll_target_new(Poller *p, Factor *f) {
         return 0;
 }
 
-static void poll_target_hurry(PollTarget *t);
+static void poll_target_hurry(PollTarget *t) {
+        t->n_failures = 0;
+        t->again = t->call != NULL;
+        if (!t->call)
+                poll_target_schedule(t, now_boottime());
+}
 
 int poller_add(Poller *p, Factor *f) {
         PollTarget **shared;
@@ -394,13 +399,6 @@ void poller_remove(Poller *p, Factor *f) {
                 }
         f->target = NULL;
         factor_unref(f);
-}
-
-static void poll_target_hurry(PollTarget *t) {
-        t->n_failures = 0;
-        t->again = t->call != NULL;
-        if (!t->call)
-                poll_target_schedule(t, now_boottime());
 }
 
 void poller_poke(Poller *p) {

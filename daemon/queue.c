@@ -2,7 +2,6 @@
 
 #include "daemon/queue.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
