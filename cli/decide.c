@@ -5,7 +5,6 @@
 #include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/secret.h"
@@ -109,8 +108,8 @@ static int approve(Session *s, json_object *challenge, const char *digest, bool 
 
         if (!digest)
                 digest = get_string(challenge, "digest");
-        if (!given && streq_ptr(kind, "sid") && whole)
-                given = sid + strlen(sid) - SID_END;
+        if (!given && streq_ptr(kind, "sid") && whole && sid_valid(sid, "YC"))
+                given = sid + SID_LEN - SID_END;
         if (given || (!field && !streq_ptr(kind, "sid")))
                 return decide(s, "Approve", sid, digest, given);
         if (!isatty(STDIN_FILENO))

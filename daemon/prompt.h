@@ -60,11 +60,9 @@ void prompts_drop(Prompts *p, PromptEffect *e);
 /* After a restart: a challenge that was asked about still is. Nobody is told. Returns 0 or -errno.
  */
 int prompts_resume(Prompts *p, Challenge *c);
-/* After a restart: a person was asked about a challenge of the factor then (server time; each
- * factor's oldest first). Then, for each such factor: whether it still cools down. Nobody is told.
- */
-void prompts_resume_budget(Prompts *p, Factor *f, usec_t asked);
-void prompts_resume_done(Prompts *p, Factor *f);
+/* After a restart: when a person was asked about challenges of the factor, oldest first. It cools
+ * down if it still does. Nobody is told. */
+void prompts_resume_budget(Prompts *p, Factor *f, const StoreAsked *asked, size_t n);
 /* The challenge is freed. */
 void prompts_forget(Prompts *p, Challenge *c);
 /* Forgets what is long over. */
