@@ -18,7 +18,7 @@
 
 #define RETRY_MIN (100 * USEC_PER_MSEC)
 #define RETRY_MAX (30 * USEC_PER_SEC)
-#define RECHECK_INTERVAL (10 * USEC_PER_SEC)
+#define RECHECK_INTERVAL (5 * USEC_PER_SEC)
 #define GRACE (5 * USEC_PER_SEC) /* what a logind that went away said holds so long */
 #define TIMER_ACCURACY (50 * USEC_PER_MSEC)
 
