@@ -196,8 +196,8 @@ void daemon_decide(unsigned remote, Verb verb, const char *digest, unsigned vers
         *caller = (Caller){.remote = remote, .verb = verb, .asked = sim.boot};
         assert_int_equal(call_new(&call, &door, caller, &peer, OPERATION_APPROVE, NULL, false), 0);
         bool blind = verb == VERB_IGNORE && sim_chance(50), decided = c->has_decision;
-        challenge_decide(c, verb, blind ? NULL : shown, &(Actor){.uid = 1000, .door = "socket"},
-                        NULL, call);
+        challenge_decide(c, verb, blind ? NULL : shown, NULL,
+                        &(Actor){.uid = 1000, .door = "socket"}, NULL, call);
         if (!daemon_.dead && !decided && c->has_decision && !blind &&
                         !streq(c->decision.digest, shown))
                 sim_fail("%u: decided on what was not shown", remote);
