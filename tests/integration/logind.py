@@ -39,7 +39,7 @@ CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Con
 class SystemBus:
     """A real dbus-daemon; env is what makes a program take it for the system bus."""
 
-    def __init__(self):
+    def __init__(self, start=True):
         # A socket's path has 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="fd-bus-", dir="/tmp"))
         self.socket_path = self.directory / "bus"
@@ -47,7 +47,8 @@ class SystemBus:
         self.env = {"DBUS_SYSTEM_BUS_ADDRESS": self.address}
         self.process = None
         (self.directory / "bus.conf").write_text(CONFIGURATION.format(socket=self.socket_path))
-        self.start()
+        if start:
+            self.start()
 
     def start(self):
         configuration = self.directory / "bus.conf"
@@ -75,7 +76,8 @@ class SystemBus:
         self.process.kill()
 
     def stop(self):
-        self.end()
+        if self.process:
+            self.end()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
