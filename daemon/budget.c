@@ -68,23 +68,24 @@ static bool make_room(Budget *b, const BudgetLimit *limit) {
         return true;
 }
 
-bool budget_is_spent(const Budget *b, const BudgetLimit *limit, usec_t now) {
-        return !b->cooling && b->n - count_over(b, limit, now) >= limit->n;
-}
-
-bool budget_add(Budget *b, const BudgetLimit *limit, usec_t now) {
-        b->last = now;
+bool budget_is_spent(Budget *b, const BudgetLimit *limit, usec_t now) {
         if (b->cooling)
                 return false;
         drop_over(b, limit, now);
-        if (b->n >= limit->n || !make_room(b, limit)) {
+        return b->n >= limit->n || !make_room(b, limit);
+}
+
+bool budget_add(Budget *b, const BudgetLimit *limit, usec_t now) {
+        bool begins = budget_is_spent(b, limit, now);
+
+        b->last = now;
+        if (begins) {
                 /* None of them counts when it ends. */
                 forget_times(b);
                 b->cooling = true;
-                return true;
-        }
-        b->times[(b->first + b->n++) % b->allocated] = now;
-        return false;
+        } else if (!b->cooling)
+                b->times[(b->first + b->n++) % b->allocated] = now;
+        return begins;
 }
 
 bool budget_pass(Budget *b, const BudgetLimit *limit, usec_t now) {

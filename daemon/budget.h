@@ -24,10 +24,9 @@ typedef struct BudgetLimit {
 void budget_done(Budget *b);
 
 /* Whether a prompt that comes now is one too many: with it a cool-down begins. Never while one
- * lasts. */
-bool budget_is_spent(const Budget *b, const BudgetLimit *limit, usec_t now);
-/* Counts a prompt that comes now. Returns whether a cool-down begins, as budget_is_spent() says; or
- * because memory is short: what can't be counted is too many. */
+ * lasts. Makes room for it; without memory it is too many, too, as it can't be counted. */
+bool budget_is_spent(Budget *b, const BudgetLimit *limit, usec_t now);
+/* Counts a prompt that comes now. Returns whether a cool-down begins, as budget_is_spent() says. */
 bool budget_add(Budget *b, const BudgetLimit *limit, usec_t now);
 /* Lets time pass. Returns whether a cool-down ends: the span is over without another prompt. */
 bool budget_pass(Budget *b, const BudgetLimit *limit, usec_t now);

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "daemon/life.h"
+#include "daemon/prompt.h"
 
 /* The one place that assigns a state. */
 void challenge_set_state(Challenge *c, ChallengeState to) {
@@ -85,7 +86,11 @@ static int change_audit(Challenge *c, const Change *change, usec_t now, char **r
         return 0;
 }
 
-static int change_write(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
+static int change_write(Challenge *c,
+                const Change *change,
+                PromptEffect *effect,
+                usec_t now,
+                char **reterr_msg) {
         Store *store = c->host->store;
         int r;
 
@@ -112,34 +117,39 @@ static int change_write(Challenge *c, const Change *change, usec_t now, char **r
                         .changed = now,
                         .attempts = c->attempts,
                         .mismatches = c->mismatches + (change->mismatch ? 1 : 0),
-                        .asked = c->prompted,
+                        .asked = effect->prompted,
         };
         memcpy(row.sid, c->view.sid, sizeof(row.sid));
         r = store_challenge_put(store, &row, reterr_msg);
         if (r < 0)
                 return r;
         c->sequence = row.sequence;
-        return 0;
+        return prompts_write(c->host->prompts, c, effect, now, reterr_msg);
 }
 
-int challenge_commit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
+static int change_commit(Challenge *c,
+                const Change *change,
+                PromptEffect *effect,
+                usec_t now,
+                char **reterr_msg) {
+        Store *store = c->host->store;
+        uint64_t sequence = c->sequence;
         int r;
 
-        r = store_begin(c->host->store, reterr_msg);
+        r = prompts_plan(c->host->prompts, c, change->to, effect);
         if (r < 0)
                 return r;
-        r = change_write(c, change, now, reterr_msg);
-        return store_end(c->host->store, r, reterr_msg);
+        r = store_begin(store, reterr_msg);
+        if (r >= 0)
+                r = store_end(store, change_write(c, change, effect, now, reterr_msg), reterr_msg);
+        if (r < 0) {
+                c->sequence = sequence;
+                prompts_drop(c->host->prompts, effect);
+        }
+        return r;
 }
 
-int challenge_change(Challenge *c, const Change *change, char **reterr_msg) {
-        usec_t now = now_realtime();
-        int r;
-
-        assert(life_may_move(c->view.state, change->to));
-        r = challenge_commit(c, change, now, reterr_msg);
-        if (r < 0)
-                return r;
+static void change_take(Challenge *c, const Change *change) {
         if (change->void_reason) {
                 store_decision_done(&c->decision);
                 c->has_decision = false;
@@ -151,8 +161,39 @@ int challenge_change(Challenge *c, const Change *change, char **reterr_msg) {
         }
         c->mismatches += change->mismatch ? 1 : 0;
         (void) text_set(&c->view.reason, change->reason);
+}
+
+int challenge_change(Challenge *c, const Change *change, char **reterr_msg) {
+        Prompts *prompts = c->host->prompts;
+        PromptEffect effect = {0};
+        usec_t now = now_realtime();
+        int r;
+
+        assert(life_may_move(c->view.state, change->to));
+        r = change_commit(c, change, &effect, now, reterr_msg);
+        if (r < 0)
+                return r;
+        change_take(c, change);
         c->changed = now;
         challenge_set_state(c, change->to);
+        prompts_apply(prompts, c, &effect, now);
         c->host->changed(c, c->host->userdata);
+        prompts_tell(prompts, c, &effect);
+        prompts_drop(prompts, &effect);
+        return 0;
+}
+
+int challenge_record_end(Challenge *c) {
+        Change change = {.to = c->view.state, .reason = c->view.reason};
+        Prompts *prompts = c->host->prompts;
+        PromptEffect effect = {0};
+        int r;
+
+        r = change_commit(c, &change, &effect, c->changed, NULL);
+        if (r < 0)
+                return r;
+        prompts_apply(prompts, c, &effect, now_realtime());
+        prompts_tell(prompts, c, &effect);
+        prompts_drop(prompts, &effect);
         return 0;
 }

@@ -16,11 +16,13 @@ typedef struct Change {
 
 /* The one place that assigns a state. */
 void challenge_set_state(Challenge *c, ChallengeState to);
-/* Makes a change durable, all of it or nothing. */
-int challenge_commit(Challenge *c, const Change *change, usec_t now, char **reterr_msg);
-/* Makes a change durable, then real, then known. On failure nothing has changed. */
+/* Makes a change durable, then real, then known, and with it what it means for other challenges. On
+ * failure nothing has changed. */
 int challenge_change(Challenge *c, const Change *change, char **reterr_msg);
 /* Counts a wrong value, durably, with an audit record. On failure nothing has changed. */
 int challenge_note_mismatch(Challenge *c, const Actor *actor, char **reterr_msg);
+/* Makes an end durable that could not be recorded when it came, and what it means for others. On
+ * failure nothing has changed. */
+int challenge_record_end(Challenge *c);
 /* After a final state: nothing more is due, and nobody waits any more. */
 void challenge_settle(Challenge *c);

@@ -13,6 +13,7 @@
 #include "daemon/challenge-wait.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
+#include "daemon/prompt.h"
 #include "push/payload.h"
 
 #define CHALLENGE_ACCURACY (10 * USEC_PER_MSEC)
@@ -138,6 +139,7 @@ Challenge *challenge_free(Challenge *c) {
         if (!c)
                 return NULL;
         challenge_waiters_dismiss(c);
+        prompts_forget(c->host->prompts, c);
         api_call_free(c->call);
         sd_event_source_disable_unref(c->timer);
         store_decision_done(&c->decision);
@@ -184,7 +186,12 @@ static void challenge_schedule_expiry(Challenge *c) {
 }
 
 static void challenge_put_to_policy(Challenge *c);
-static void challenge_record_end(Challenge *c);
+
+/* The store could not be written when it came. */
+static void challenge_try_end(Challenge *c) {
+        if (challenge_record_end(c) < 0)
+                challenge_schedule(c, CHALLENGE_STORE_RETRY);
+}
 
 static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
         Challenge *c = userdata;
@@ -192,7 +199,7 @@ static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
         if (c->view.state == CHALLENGE_ANSWERING || c->view.state == CHALLENGE_SUBMITTED)
                 answer_attempt(c);
         else if (life_is_final(c->view.state))
-                challenge_record_end(c); /* the store could not be written when it came */
+                challenge_try_end(c);
         else if (challenge_is_expired(c))
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
         else if (c->view.state == CHALLENGE_DECIDING)
@@ -210,14 +217,6 @@ void challenge_settle(Challenge *c) {
         (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
         c->call = api_call_free(c->call);
         challenge_waiters_tell(c);
-}
-
-/* The end that could not be recorded when it came, until it can. */
-static void challenge_record_end(Challenge *c) {
-        Change change = {.to = c->view.state, .reason = c->view.reason};
-
-        if (challenge_commit(c, &change, c->changed, NULL) < 0)
-                challenge_schedule(c, CHALLENGE_STORE_RETRY);
 }
 
 static void challenge_complete_change(Challenge *c, const Change *change) {
@@ -290,6 +289,9 @@ void challenge_begin(Challenge *c) {
                 challenge_put_to_policy(c);
                 return;
         case CHALLENGE_ASKING:
+                if (prompts_resume(c->host->prompts, c) < 0)
+                        log_warning("Cannot tell whose repeat %s is: out of memory; ignoring",
+                                        c->view.sid);
                 challenge_schedule_expiry(c);
                 return;
         case CHALLENGE_ANSWERING:

@@ -9,6 +9,8 @@
 
 typedef struct Challenge Challenge;
 typedef struct ChallengeWaiter ChallengeWaiter;
+typedef struct PromptGroup PromptGroup;
+typedef struct Prompts Prompts;
 
 #define CHALLENGE_CONFIRM_TIMEOUT (20 * USEC_PER_SEC) /* then a caller is told Unconfirmed */
 
@@ -17,6 +19,7 @@ typedef struct ChallengeHost {
         sd_event *event;
         Store *store;
         Api *api;
+        Prompts *prompts;
         const MetadataFacts *facts;
         /* The policy's word, and the rule that gave it (borrowed). */
         Verb (*policy)(const ChallengeView *v, const char **ret_rule, void *userdata);
@@ -40,6 +43,8 @@ struct Challenge {
         int64_t n_wrong;    /* of them, those that the provider refused since the start */
         int64_t mismatches; /* wrong values typed to approve it */
         usec_t prompted;    /* server time when it was put before a person last; 0: never */
+        PromptGroup *group; /* of those that ask for the same, while it is asked about: prompt.c */
+        size_t group_at;
         uint64_t sequence;
         usec_t changed;
         uint64_t round;         /* of the poll that named it last */

@@ -179,7 +179,7 @@ static void set_match_field(Manager *m, Call *call, Factor *f, const char *field
         before = TAKE_PTR(f->record.match_field);
         r = text_set(&f->record.match_field, field);
         if (r >= 0)
-                r = manager_update_factor(m, f, "match-field", &actor, &why);
+                r = manager_update_match_field(m, f, &actor, &why);
         if (r < 0) {
                 free(f->record.match_field);
                 f->record.match_field = TAKE_PTR(before);

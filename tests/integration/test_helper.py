@@ -274,7 +274,7 @@ def test_few_at_a_time(make, helper, sandbox):
     """One a factor, four in all, the oldest first; each gets its turn."""
     daemon = make(HANG)
     held = [enroll_push(daemon, f"factor{i}", f"factor-000{i}") for i in range(6)]
-    asked = [ask_push(daemon, f, f"For {f['name']}")["sid"] for f in (held[0], *held)]
+    asked = [ask_push(daemon, f, f"No. {i}")["sid"] for i, f in enumerate((held[0], *held))]
     expected = [asked[0], *asked[2:5]]
     assert [sid for sid, _ in helper.wait_runs(4)] == expected
     call(daemon, "Ignore", sid=asked[2])
