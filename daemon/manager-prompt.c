@@ -13,6 +13,7 @@ static void manager_prompt_shown(Challenge *c, void *userdata) {
         Manager *m = userdata;
 
         monitor_challenge(m->monitor, c);
+        helper_challenge(m->helper, c);
 }
 
 static void manager_cooling(Factor *f, const Challenge *cause, void *userdata) {

@@ -21,6 +21,7 @@
 #include "daemon/life.h"
 #include "daemon/log.h"
 #include "daemon/manager-poll.h"
+#include "daemon/manager-session.h"
 #include "daemon/provider.h"
 #include "daemon/view.h"
 
@@ -82,6 +83,7 @@ static void manager_challenge_changed(Challenge *c, void *userdata) {
         log_write(level, __FILE__, __LINE__, "Challenge %s of factor %s: %s", v->sid, v->factor,
                         challenge_state_to_string(v->state));
         monitor_challenge(m->monitor, c);
+        helper_challenge(m->helper, c);
         manager_notify_status(m);
 }
 
@@ -404,6 +406,8 @@ int manager_new(Manager **ret,
         if (r < 0)
                 return r;
         r = manager_watch_clock(m);
+        if (r >= 0)
+                r = manager_watch_sessions(m);
         if (r < 0)
                 return r;
         m->host.api = m->api;
@@ -421,6 +425,8 @@ void manager_start(Manager *m) {
         for (size_t i = 0; i < m->registry.n_challenges; i++)
                 challenge_begin(m->registry.challenges[i]);
         manager_renumber_prompts(m);
+        for (size_t i = 0; i < m->registry.n_challenges; i++)
+                helper_challenge(m->helper, m->registry.challenges[i]);
         enrollment_resume(m);
         for (size_t i = 0; i < m->registry.n_factors; i++)
                 manager_poll_factor(m, m->registry.factors[i]);
@@ -432,6 +438,8 @@ Manager *manager_free(Manager *m) {
                 return NULL;
         /* Who asks goes first, then what answers, then what remembers. */
         clock_watch_free(m->clock_watch);
+        helper_free(m->helper);
+        session_lock_free(m->session_lock);
         enrollment_cancel_all(m);
         provider_cancel_all(m);
         examine_cancel_all(m);

@@ -4,11 +4,13 @@
 
 #include "daemon/clock-watch.h"
 #include "daemon/config.h"
+#include "daemon/helper.h"
 #include "daemon/monitor.h"
 #include "daemon/poller.h"
 #include "daemon/prompt.h"
 #include "daemon/registry.h"
 #include "ipc/server.h"
+#include "ipc/session-lock.h"
 
 typedef struct Enrollment Enrollment;
 typedef struct Examination Examination;
@@ -31,6 +33,8 @@ typedef struct Manager {
         ProviderCall *provider_calls; /* under way */
         LIST_HEAD(, Examination) examinations;
         VarlinkServer *server;
+        SessionLock *session_lock; /* NULL with Bus=none: nothing is locked */
+        Helper *helper;            /* NULL without one */
         sd_event_source *tidy;
         ClockWatch *clock_watch;
         ErrorList problems; /* of the start, for status */

@@ -11,6 +11,7 @@
 #include "daemon/import.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
+#include "daemon/manager-session.h"
 #include "daemon/operations-factor.h"
 #include "daemon/parameters.h"
 #include "daemon/provider.h"
@@ -118,11 +119,6 @@ static json_object *status_prompt(const Config *c) {
         return o;
 }
 
-/* Whether the caller's sessions are locked. */
-static bool status_is_locked(const Manager *m, const CallPeer *peer) {
-        return false;
-}
-
 /* Counts what the caller may see. */
 static void operation_get_status(Manager *m, Call *call) {
         const CallPeer *peer = call_peer(call);
@@ -157,7 +153,7 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add_string(o, "store_problem", peer->administrator ? store_problem(m->store) : NULL);
         view_add(o, "problems", status_problems(m, peer));
         view_add(o, "prompt", status_prompt(m->config));
-        view_add(o, "locked", json_object_new_boolean(status_is_locked(m, peer)));
+        view_add(o, "locked", json_object_new_boolean(manager_is_locked(m, peer->uid)));
         (void) call_reply(call, view_reply("status", o));
 }
 
@@ -317,6 +313,16 @@ typedef struct DecideParameters {
         Secret confirm;
 } DecideParameters;
 
+/* What stands on a locked screen may be read by anybody, and its keyboard used: nothing is approved
+ * from there. Answers call when so. To deny or ignore gives nothing away. */
+static bool is_locked_out(const Manager *m, Call *call, Verb verb) {
+        if (verb != VERB_APPROVE || !manager_is_locked(m, call_peer(call)->uid))
+                return false;
+        (void) call_error(call, IPC_SESSION_LOCKED, NULL,
+                        "Your session is locked; unlock it to approve");
+        return true;
+}
+
 static void decide(Manager *m, Call *call, Verb verb) {
         const JsonField fields[] = {
                         {"sid", JSON_STRING, offsetof(DecideParameters, sid), JSON_MANDATORY},
@@ -333,7 +339,7 @@ static void decide(Manager *m, Call *call, Verb verb) {
         c = find_challenge(m, call, p.sid);
         if (c && verb != VERB_IGNORE && !streq(p.sid, c->view.sid))
                 (void) call_invalid(call, "sid", "A decision names the whole SID");
-        else if (c) {
+        else if (c && !is_locked_out(m, call, verb)) {
                 Actor actor = manager_actor(call);
                 const char *confirm =
                                 parameter_given(call, "confirm") ? secret_string(&p.confirm) : NULL;
