@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/text.h"
+#include "daemon/authorize.h"
 #include "daemon/enroll.h"
 #include "daemon/import.h"
 #include "daemon/life.h"
@@ -35,6 +36,8 @@ static json_object *status_problems(const Manager *m) {
 
         if (store_problem(m->store))
                 json_object_array_add(list, json_object_new_string(store_problem(m->store)));
+        if (bus_problem(m->bus))
+                json_object_array_add(list, json_object_new_string(bus_problem(m->bus)));
         if (m->is_full)
                 json_object_array_add(list,
                                 json_object_new_string("So many challenges are pending that newer "
@@ -294,7 +297,7 @@ static void decide(Manager *m, Call *call, Verb verb) {
         c = find_challenge(m, call, p.sid);
         if (c && verb != VERB_IGNORE && !streq(p.sid, c->view.sid))
                 (void) call_invalid(call, "sid", "A decision names the whole SID");
-        else if (c) {
+        else if (c && manager_authorize(m, call)) {
                 Actor actor = manager_actor(call);
                 challenge_decide(c, verb, p.digest, &actor, NULL, call);
         }
@@ -345,5 +348,10 @@ void manager_dispatch(Call *call, void *userdata) {
 
         log_debug("%s asked by uid %u", operations[call_operation(call)].name,
                         call_peer(call)->uid);
+        if (!authorize_administrator(held))
+                return;
+        if (operations[call_operation(call)].right == RIGHT_ADMINISTRATOR &&
+                        !manager_authorize(userdata, held))
+                return;
         handlers[call_operation(call)](userdata, held);
 }
