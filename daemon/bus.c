@@ -82,7 +82,8 @@ static void bus_disconnect(Bus *b) {
 static int bus_on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Bus *b = userdata;
 
-        log_notice("The %s bus has ended the connection; trying again", bus_word(b));
+        if (b->is_named || b->n_failures == 0)
+                log_notice("The %s bus has ended the connection; trying again", bus_word(b));
         bus_leave_all(b);
         bus_schedule(b);
         return 0;

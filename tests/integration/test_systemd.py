@@ -288,6 +288,7 @@ def test_user_service(service, sandbox):
 
     # Without an option the user's own daemon is the one that is meant.
     assert service.json("factorctl", "status", "--json", user=USER)["mode"] == "user"
+    service.wait("busctl", "--user", "status", "org.factord.Factord1", user=USER)
     assert service.json("factorctl", "--system", "status", "--json")["mode"] == "system"
 
     service.run("systemctl", "--user", "stop", "factord.service", user=USER)
