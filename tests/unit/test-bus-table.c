@@ -81,9 +81,9 @@ static void test_names_are_counted(void **state) {
 
 /* What carries secrets or what the provider keeps for backends. */
 static void test_sensitive(void **state) {
-        static const char *const sensitive[] = {"GetCode", "EnrollPush", "EnrollTotp", "Import",
-                        "ChallengeCreate", "ChallengeFetch", "ChallengeList", "ChallengeUpdate",
-                        "AccessTokenCreate"};
+        static const char *const sensitive[] = {"GetCode", "ApproveConfirmed", "EnrollPush",
+                        "EnrollTotp", "Import", "ChallengeCreate", "ChallengeFetch",
+                        "ChallengeList", "ChallengeUpdate", "AccessTokenCreate"};
         size_t n = 0;
 
         for (size_t i = 0; i < bus_manager.n_methods; i++)
@@ -91,6 +91,7 @@ static void test_sensitive(void **state) {
         assert_int_equal(n, ELEMENTSOF(sensitive));
         for (size_t i = 0; i < ELEMENTSOF(sensitive); i++)
                 assert_true(bus_interface_method(&bus_manager, sensitive[i])->sensitive);
+        assert_true(bus_interface_method(&bus_challenge, "ApproveConfirmed")->sensitive);
 }
 
 /* snake_case in dictionaries, CamelCase as properties, nothing else. */
