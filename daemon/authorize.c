@@ -9,7 +9,6 @@
 
 #include "base/text.h"
 #include "daemon/bus-call.h"
-#include "daemon/log.h"
 
 /* A call that waits for polkit. */
 struct Authorization {

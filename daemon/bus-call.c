@@ -115,7 +115,7 @@ static int bus_reply(Call *call, const char *error, json_object *parameters, boo
                         c->call = NULL;
                         bus_call_free(c);
                 }
-                return r;
+                return r < 0 ? r : 0;
         }
         if (c->message && error)
                 send_operation_error(c, error, parameters);
@@ -127,7 +127,7 @@ static int bus_reply(Call *call, const char *error, json_object *parameters, boo
                 send_error(c->message, "StoreError", "The answer cannot be sent: %s", strerror(-r));
         c->call = NULL;
         bus_call_free(c);
-        return r;
+        return r < 0 ? r : 0;
 }
 
 static const CallDoor bus_door = {
@@ -163,7 +163,6 @@ static void run(BusCall *c, JsonDoc *parameters, bool more) {
 static void subscribe(BusCall *c) {
         BusPeer *p = c->peer;
         JsonDoc *none = NULL;
-        Call *call;
 
         if (p->subscription) {
                 (void) sd_bus_reply_method_return(c->message, NULL);
@@ -186,8 +185,7 @@ static void subscribe(BusCall *c) {
         /* When it could not begin it is answered and freed. */
         if (p->subscription != c)
                 return;
-        call = c->call;
-        assert(call && !call_is_done(call));
+        assert(c->call && !call_is_done(c->call));
         (void) sd_bus_reply_method_return(c->message, NULL);
         c->message = sd_bus_message_unref(c->message);
 }

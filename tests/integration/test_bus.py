@@ -291,7 +291,7 @@ def test_limits(session, daemon, sandbox):
     """32 calls under way and 8 subscribers a user; then RateLimited, until some have ended."""
     held = enroll_push(daemon)
     asked = ask_push(daemon, held)
-    sandbox.fault(f"GET .*/Challenges/{asked['sid']}", delay_ms=300, times=40)
+    sandbox.fault(f"GET .*/Challenges/{asked['sid']}", delay_ms=1000, times=40)
     clients = [session.client() for _ in range(9)]
     for _ in range(40):
         clients[0].start("ChallengeFetch", "a{sv}s", {"factor": "push"}, asked["sid"])

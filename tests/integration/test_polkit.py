@@ -92,6 +92,10 @@ def test_defaults(system, bus, make_polkit, held):
         # The default is to ask for an administrator's password; the group is what counts here.
         member.call("Poll")
         assert owner.error("Poll") == behind_socket.error("Poll") == "NotAuthorized"
+    # Where there is no system bus there is no polkit.
+    bus.kill()
+    system.wait_log("has ended the connection")
+    wait_for(lambda: "code" in behind_socket.calls(("GetCode", {"name": "totp"}))[0], what="a code")
 
 
 def test_rules(system, bus, make_polkit, held):
