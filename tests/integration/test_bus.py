@@ -142,6 +142,8 @@ def test_objects(session, daemon, sandbox):
     assert everything == objects[path_of(two)][CHALLENGE]
     state = client.call("Get", "ss", CHALLENGE, "State", **on_object(two, PROPERTIES))
     assert state == "asking"
+    read_only = client.error("Set", "ssv", CHALLENGE, "State", "approved", **on_object(two, PROPERTIES))
+    assert read_only == "org.freedesktop.DBus.Error.PropertyReadOnly"
 
     assert client.error("Approve", "s", two["digest"], **on_object(one)) == "Stale"
     assert client.call("Approve", "s", one["digest"], **on_object(one))["state"] == "approved"
@@ -193,6 +195,7 @@ def test_manager(session, daemon, sandbox):
     assert client.error("GetCode", "sa{sv}", "totp", {"name": "push"}) == "InvalidParameter"
     assert client.error("ListFactors", "a{sv}", {"nonsense": 1}) == "InvalidParameter"
     assert client.error("ListFactors", "a{sv}", {"name": 1.5}) == "InvalidParameter"
+    assert client.error("SetOwner", "sx", "push", -1) == "InvalidParameter"
     assert client.error("GetChallenge", "s", "YC" + "0" * 32) == "NoSuchChallenge"
     assert client.error("Approve", "ss", asked["sid"], "0" * 64) == "Stale"
     assert client.call("Ignore", "s", asked["sid"])["state"] == "ignored"
