@@ -37,6 +37,7 @@ struct Challenge {
         ChallengeView view;     /* view.state is assigned in one function: challenge_set_state() */
         char *document;         /* the provider's record as it came */
         bool too_long;          /* its answer could not be sent */
+        bool on_bus;            /* it is an object of the session bus: bus-signal.c */
         StoreDecision decision; /* the standing one, when has_decision */
         bool has_decision;
         int64_t attempts;   /* TOTP codes sent for it */

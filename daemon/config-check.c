@@ -192,11 +192,6 @@ static int check_ahead(ConfigLoader *l) {
                         r = error_list_add(l->warnings,
                                         "%s:%u: %s=: this version does not act on it yet, ignoring",
                                         at.path, at.line, items[i].key);
-        if (r >= 0 && l->config->bus != CONFIG_BUS_AUTO && l->config->bus != CONFIG_BUS_NONE &&
-                        locate(l, "Daemon", "Bus", &at))
-                r = error_list_add(l->warnings,
-                                "%s:%u: Bus=: this version is on no bus yet, ignoring", at.path,
-                                at.line);
         return r;
 }
 

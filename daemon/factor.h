@@ -28,6 +28,7 @@ typedef struct Factor {
         PushKey *push_key;                  /* push */
         OtpKey *otp_key;                    /* totp, hotp */
         Account *account;          /* borrowed; NULL when the configuration has no such account */
+        bool on_bus;               /* it is an object of the session bus: bus-signal.c */
         bool removed;              /* no longer in the store: what is under way must not use it */
         bool detached;             /* enrolled at another BaseUrl: shown, not used */
         unsigned n_open;           /* its challenges that are not final */

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "daemon/authorize.h"
 #include "daemon/enrollment.h"
 #include "daemon/examine.h"
 #include "daemon/exit.h"
@@ -373,6 +374,18 @@ static int manager_listen(Manager *m, int listen_fd, int *ret_exit, char **reter
         return r;
 }
 
+/* polkit stands beside the system bus: a user's daemon, or one without a bus, does not ask it. */
+static int manager_join_bus(Manager *m, char **reterr_msg) {
+        BusKind kind = bus_kind(m->config);
+        int r = 0;
+
+        if (kind == BUS_SYSTEM)
+                r = polkit_new(&m->polkit, m->event);
+        if (r >= 0 && kind != BUS_NONE)
+                r = bus_new(&m->bus, m, kind);
+        return r < 0 ? error_set(reterr_msg, r, "D-Bus: %s", strerror(-r)) : 0;
+}
+
 int manager_new(Manager **ret,
                 sd_event *event,
                 const Config *config,
@@ -417,6 +430,9 @@ int manager_new(Manager **ret,
         r = manager_listen(m, listen_fd, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
+        r = manager_join_bus(m, reterr_msg);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(m);
         return 0;
 }
@@ -440,12 +456,15 @@ Manager *manager_free(Manager *m) {
         clock_watch_free(m->clock_watch);
         helper_free(m->helper);
         session_lock_free(m->session_lock);
+        authorize_cancel_all(m);
+        polkit_free(m->polkit);
         enrollment_cancel_all(m);
         provider_cancel_all(m);
         examine_cancel_all(m);
         poller_free(m->poller);
         registry_done(&m->registry);
         prompts_free(m->prompts);
+        bus_free(m->bus);
         monitor_free(m->monitor);
         varlink_server_free(m->server);
         api_free(m->api);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Manager: owns the stages and is the one place that knows their order. */
 
+#include "daemon/bus.h"
 #include "daemon/clock-watch.h"
 #include "daemon/config.h"
 #include "daemon/helper.h"
@@ -12,11 +13,14 @@
 #include "ipc/server.h"
 #include "ipc/session-lock.h"
 
+typedef struct Authorization Authorization;
 typedef struct Enrollment Enrollment;
 typedef struct Examination Examination;
 typedef struct ProviderCall ProviderCall;
 
-typedef struct Manager {
+typedef struct Polkit Polkit;
+
+struct Manager {
         sd_event *event;
         const Config *config;
         usec_t started;
@@ -33,8 +37,11 @@ typedef struct Manager {
         ProviderCall *provider_calls; /* under way */
         LIST_HEAD(, Examination) examinations;
         VarlinkServer *server;
-        SessionLock *session_lock; /* NULL with Bus=none: nothing is locked */
-        Helper *helper;            /* NULL without one */
+        SessionLock *session_lock;                 /* NULL with Bus=none: nothing is locked */
+        Helper *helper;                            /* NULL without one */
+        Bus *bus;                                  /* or NULL: the configuration wants none */
+        Polkit *polkit;                            /* on the system bus; or NULL: it is not asked */
+        LIST_HEAD(, Authorization) authorizations; /* calls that wait for its answer */
         sd_event_source *tidy;
         ClockWatch *clock_watch;
         ErrorList problems; /* of the start, for status */
@@ -42,7 +49,7 @@ typedef struct Manager {
         usec_t pruned;   /* boot time when the store was */
         unsigned n_open; /* challenges that are not final */
         bool is_full;    /* that no more challenges are held was said */
-} Manager;
+};
 
 /* Opens the store, loads what is in it, prepares the transport and listens; nothing is polled
  * before manager_start(). The configuration is borrowed; its passwords are loaded. *ret_exit is the

@@ -13,6 +13,7 @@ typedef struct Watcher {
 } Watcher;
 
 struct Monitor {
+        MonitorListener listener;
         Watcher *watchers;
 };
 
@@ -41,6 +42,10 @@ Monitor *monitor_free(Monitor *m) {
         }
         free(m);
         return NULL;
+}
+
+void monitor_listen(Monitor *m, const MonitorListener *listener) {
+        m->listener = listener ? *listener : (MonitorListener){0};
 }
 
 static void watcher_gone(Call *call, void *userdata) {
@@ -90,6 +95,8 @@ static void monitor_tell(Monitor *m, uid_t owner, json_object *event) {
 void monitor_challenge(Monitor *m, const Challenge *c) {
         json_object *v;
 
+        if (m->listener.challenge)
+                m->listener.challenge(c, m->listener.userdata);
         if (!m->watchers)
                 return;
         v = view_challenge(c);
@@ -98,9 +105,11 @@ void monitor_challenge(Monitor *m, const Challenge *c) {
         json_object_put(v);
 }
 
-void monitor_factor(Monitor *m, const Factor *f, const char *type) {
+void monitor_factor(Monitor *m, Factor *f, const char *type) {
         json_object *v;
 
+        if (m->listener.factor)
+                m->listener.factor(f, type, m->listener.userdata);
         if (!m->watchers)
                 return;
         v = view_factor(f);

@@ -19,6 +19,16 @@ int monitor_add(Monitor *m, Call *call);
  * changes: of what the registry holds. Returns 0, -ENOMEM, or the error of call_reply_more(). */
 int monitor_replay(const Registry *r, Call *call, uint64_t since);
 
+/* Somebody of the daemon's own who hears of every change: a door that tells them in its own way. */
+typedef struct MonitorListener {
+        void (*challenge)(const Challenge *c, void *userdata);
+        void (*factor)(Factor *f, const char *type, void *userdata);
+        void *userdata;
+} MonitorListener;
+
+/* Sets the one listener; NULL: none. */
+void monitor_listen(Monitor *m, const MonitorListener *listener);
+
 /* Tells those who may see what belongs to owner. */
 void monitor_challenge(Monitor *m, const Challenge *c);
-void monitor_factor(Monitor *m, const Factor *f, const char *type);
+void monitor_factor(Monitor *m, Factor *f, const char *type);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/text.h"
+#include "daemon/authorize.h"
 #include "daemon/confirm.h"
 #include "daemon/life.h"
 #include "daemon/parameters.h"
@@ -95,7 +96,7 @@ void operation_get_code(Manager *m, Call *call) {
         next = p.next;
         f = manager_visible_factor(m, call, p.name);
         json_fields_done(fields, ELEMENTSOF(fields), &p);
-        if (!f)
+        if (!f || !manager_authorize(m, call))
                 return;
         if (!f->otp_key)
                 (void) call_invalid(call, "name", "Factor %s is a push factor: it has no codes",

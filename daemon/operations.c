@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "daemon/authorize.h"
 #include "daemon/enroll.h"
 #include "daemon/import.h"
 #include "daemon/life.h"
@@ -36,6 +37,8 @@ static json_object *status_accounts(const Manager *m) {
 static void status_add_problems(const Manager *m, json_object *list) {
         if (store_problem(m->store))
                 json_object_array_add(list, json_object_new_string(store_problem(m->store)));
+        if (bus_problem(m->bus))
+                json_object_array_add(list, json_object_new_string(bus_problem(m->bus)));
         if (m->is_full)
                 json_object_array_add(list,
                                 json_object_new_string("So many challenges are pending that newer "
@@ -339,7 +342,7 @@ static void decide(Manager *m, Call *call, Verb verb) {
         c = find_challenge(m, call, p.sid);
         if (c && verb != VERB_IGNORE && !streq(p.sid, c->view.sid))
                 (void) call_invalid(call, "sid", "A decision names the whole SID");
-        else if (c && !is_locked_out(m, call, verb)) {
+        else if (c && !is_locked_out(m, call, verb) && manager_authorize(m, call)) {
                 Actor actor = manager_actor(call);
                 const char *confirm =
                                 parameter_given(call, "confirm") ? secret_string(&p.confirm) : NULL;
@@ -393,5 +396,10 @@ void manager_dispatch(Call *call, void *userdata) {
 
         log_debug("%s asked by uid %u", operations[call_operation(call)].name,
                         call_peer(call)->uid);
+        if (!authorize_administrator(held))
+                return;
+        if (operations[call_operation(call)].right == RIGHT_ADMINISTRATOR &&
+                        !manager_authorize(userdata, held))
+                return;
         handlers[call_operation(call)](userdata, held);
 }

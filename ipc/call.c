@@ -15,6 +15,7 @@ struct Call {
         OperationId operation;
         JsonDoc *parameters;
         bool more;
+        bool authorized;
         bool answered;
         bool gone;
         void (*on_gone)(Call *c, void *userdata);
@@ -94,6 +95,14 @@ const JsonDoc *call_parameters(const Call *c) {
 
 bool call_wants_more(const Call *c) {
         return c->more;
+}
+
+void call_set_authorized(Call *c) {
+        c->authorized = true;
+}
+
+bool call_is_authorized(const Call *c) {
+        return c->authorized;
 }
 
 /* Hands the last answer to the door. An answer that does not fit into a message leaves the call

@@ -13,7 +13,7 @@ typedef struct Call Call;
 
 /* What a door does with an answer. error is NULL for a good reply. parameters is borrowed. */
 typedef struct CallDoor {
-        const char *name; /* "socket" */
+        const char *name; /* "socket", "bus" */
         int (*reply)(Call *call, const char *error, json_object *parameters, bool continues);
 } CallDoor;
 
@@ -21,6 +21,8 @@ typedef struct CallDoor {
 typedef struct CallPeer {
         uid_t uid;
         bool administrator;
+        pid_t pid; /* behind the socket, for polkit to find a session by; nothing else may look at
+                      it: another process may have that number by now */
 } CallPeer;
 
 /* Whether the caller may see and use what belongs to owner. */
@@ -63,6 +65,10 @@ int call_reply_more(Call *c, json_object *parameters);
 int call_error(Call *c, IpcError error, json_object *extra, const char *format, ...) _printf_(4, 5);
 /* InvalidParameter naming one parameter. */
 int call_invalid(Call *c, const char *parameter, const char *format, ...) _printf_(3, 4);
+
+/* Whether polkit has said yes to this call, see daemon/authorize.h. */
+void call_set_authorized(Call *c);
+bool call_is_authorized(const Call *c);
 
 /* Whether the last answer is out, or the caller has gone. */
 bool call_is_done(const Call *c);

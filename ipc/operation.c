@@ -27,6 +27,14 @@ const Operation operations[_OPERATION_MAX] = {
                 [OPERATION_ACCESS_TOKEN_CREATE] = {"AccessTokenCreate", RIGHT_ADMINISTRATOR, false},
 };
 
+const char *operation_action(OperationId id) {
+        if (id == OPERATION_APPROVE || id == OPERATION_DENY || id == OPERATION_IGNORE)
+                return OPERATION_ACTION_APPROVE;
+        if (id == OPERATION_GET_CODE)
+                return OPERATION_ACTION_GET_CODE;
+        return operations[id].right == RIGHT_ADMINISTRATOR ? OPERATION_ACTION_ADMINISTER : NULL;
+}
+
 OperationId operation_from_name(const char *name) {
         for (OperationId i = 0; i < _OPERATION_MAX; i++)
                 if (streq(operations[i].name, name))

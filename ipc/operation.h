@@ -5,6 +5,9 @@
 #include "base/macros.h"
 
 #define IPC_INTERFACE "org.factord.Authenticator"
+#define OPERATION_ACTION_APPROVE "org.factord.Factord1.approve"
+#define OPERATION_ACTION_GET_CODE "org.factord.Factord1.get-code"
+#define OPERATION_ACTION_ADMINISTER "org.factord.Factord1.administer"
 #define IPC_MESSAGE_MAX (1024 * 1024) /* bytes of a message, without its NUL */
 
 typedef enum OperationId {
@@ -45,6 +48,9 @@ typedef struct Operation {
 } Operation;
 
 extern const Operation operations[_OPERATION_MAX];
+
+/* The polkit action that it belongs to (one of those above), or NULL. */
+const char *operation_action(OperationId id);
 
 /* The operation of that name (without the interface), or _OPERATION_MAX. */
 OperationId operation_from_name(const char *name);

@@ -68,7 +68,7 @@ static void add_connection(VarlinkServer *s, int fd) {
         VarlinkConnection *c;
         CallPeer peer = {0};
 
-        if (socket_peer_uid(fd, &peer.uid) < 0)
+        if (socket_peer(fd, &peer.uid, &peer.pid) < 0)
                 return;
         peer.administrator = s->options.is_administrator(peer.uid, fd, s->options.userdata);
         if (!has_room(s, &peer)) {

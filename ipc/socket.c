@@ -142,12 +142,19 @@ int socket_connect(int *ret_fd, const char *path, char **reterr_msg) {
         return 0;
 }
 
-int socket_peer_uid(int fd, uid_t *ret) {
+int socket_peer(int fd, uid_t *ret_uid, pid_t *ret_pid) {
         struct ucred peer;
         socklen_t len = sizeof(peer);
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
                 return -errno;
-        *ret = peer.uid;
+        *ret_uid = peer.uid;
+        *ret_pid = peer.pid;
         return 0;
+}
+
+int socket_peer_uid(int fd, uid_t *ret) {
+        pid_t pid;
+
+        return socket_peer(fd, ret, &pid);
 }

@@ -31,3 +31,6 @@ int socket_connect(int *ret_fd, const char *path, char **reterr_msg);
 
 /* The uid at the other end, as it was when it connected or listened. Returns 0 or -errno. */
 int socket_peer_uid(int fd, uid_t *ret);
+/* With the process id, which is not good for knowing anybody by: 0 when it is of another namespace.
+ */
+int socket_peer(int fd, uid_t *ret_uid, pid_t *ret_pid);

@@ -142,6 +142,46 @@ def test_group_administers(service, sandbox):
         service.run("gpasswd", "--delete", USER, "factord")
 
 
+def bus_call(machine, *call, user=None):
+    """A call of the manager's on the system bus, by busctl: its result, without types."""
+    where = ("org.factord.Factord1", "/org/factord/Factord1", "org.factord.Factord1.Manager")
+    return machine.json("busctl", "--system", "--json=short", "call", *where, *call, user=user)["data"][0]
+
+
+def test_system_bus(service, sandbox):
+    """The confined service has its name there, by the files as shipped; each sees what is theirs. polkit,
+    asked by a service that is not root, lets an owner do what is the owner's; a call starts the service."""
+    whose = ("--service", sandbox.service_sid, "--account", "main")
+    for name, owner in (("roots", "root"), ("theirs", USER)):
+        service.run(
+            *("factorctl", "--system", "enroll", "totp", "--name", name, "--owner", owner),
+            *("--identity", f"{name}-0001", *whose),
+        )
+
+    def names(user=None):
+        found = bus_call(service, "ListFactors", "a{sv}", "0", user=user)
+        return {f["name"]["data"] for f in found} & {"roots", "theirs"}
+
+    assert names() == {"roots", "theirs"} and names(USER) == {"theirs"}
+    code = bus_call(service, "GetCode", "sa{sv}", "theirs", "0", user=USER)
+    assert code["code"]["data"].isdigit()
+    assert service.json("factorctl", "--system", "code", "theirs", "--json", user=USER)["code"].isdigit()
+    asked = service.run("systemctl", "is-active", "polkit.service")
+    assert asked.out.strip() == "active"
+    for call in (("GetCode", "sa{sv}", "roots", "0"), ("Poll",)):
+        refused = service.run(
+            *("busctl", "--system", "call", "org.factord.Factord1", "/org/factord/Factord1"),
+            *("org.factord.Factord1.Manager", *call),
+            check=False,
+            user=USER,
+        )
+        assert refused.rc != 0 and refused.out == ""
+
+    service.run("systemctl", "stop", "factord.service")
+    assert names(USER) == {"theirs"}
+    assert service.show("factord.service", "ActiveState") == "active"
+
+
 def test_restart_keeps_the_store(service, sandbox):
     """A factor that was enrolled before a restart answers a challenge after it."""
     factor = enroll(service, sandbox, "kept", "kept-0001")
@@ -302,6 +342,7 @@ def test_user_service(service, sandbox):
 
     # Without an option the user's own daemon is the one that is meant.
     assert service.json("factorctl", "status", "--json", user=USER)["mode"] == "user"
+    service.wait("busctl", "--user", "status", "org.factord.Factord1", user=USER)
     assert service.json("factorctl", "--system", "status", "--json")["mode"] == "system"
 
     service.run("systemctl", "--user", "stop", "factord.service", user=USER)
