@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-#include "daemon/log.h"
+#include "log/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 
 #define LOG_LINE_MAX 2048
 
+static const char *log_name = "factord";
 static int log_max_priority = LOG_INFO;
 static bool log_to_journal = false;
 
@@ -32,7 +32,8 @@ static bool stderr_is_journal(void) {
         return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-void log_open(int max_priority) {
+void log_open(const char *name, int max_priority) {
+        log_name = name;
         log_max_priority = max_priority;
         log_to_journal = stderr_is_journal();
 }
@@ -66,10 +67,9 @@ void log_write(int priority, const char *file, int line, const char *format, ...
         va_end(ap);
 
         if (log_to_journal) {
-                sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority,
-                                "SYSLOG_IDENTIFIER=factord", "CODE_FILE=%s", file, "CODE_LINE=%i",
-                                line, NULL);
+                sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority, "SYSLOG_IDENTIFIER=%s",
+                                log_name, "CODE_FILE=%s", file, "CODE_LINE=%i", line, NULL);
                 return;
         }
-        fprintf(stderr, "factord: %s\n", text);
+        fprintf(stderr, "%s: %s\n", log_name, text);
 }
