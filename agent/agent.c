@@ -69,7 +69,8 @@ static void replan(Agent *a) {
         };
         int r;
 
-        if (!world_find(&a->world, a->opened))
+        if (!world_find(&a->world, a->opened) &&
+                        (!streq(a->opened, PLAN_OPENED_ALL) || a->world.n_requests < 2))
                 a->opened[0] = '\0';
         decisions_fill(a->decisions, &in);
         r = plan_make(&plan, &in);
@@ -153,6 +154,9 @@ static void on_action(void *userdata, const NoticeAction *action, bool armed, bo
         switch (action->kind) {
         case ACTION_OPEN:
                 (void) stpcpy(a->opened, action->sid);
+                break;
+        case ACTION_ALL:
+                (void) stpcpy(a->opened, PLAN_OPENED_ALL);
                 break;
         case ACTION_BACK:
                 a->opened[0] = '\0';

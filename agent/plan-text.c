@@ -19,6 +19,7 @@ static void add_action(Notice *n, const char *key, ActionKind kind, const Reques
                         [ACTION_DENY] = "Deny",
                         [ACTION_IGNORE] = "Ignore",
                         [ACTION_OPEN] = "Details",
+                        [ACTION_ALL] = "Details",
                         [ACTION_BACK] = "Show all",
         };
         NoticeAction *a = &n->actions[n->n_actions++];
@@ -234,12 +235,18 @@ static void say_differences(Body *b, const Request *const *rows, size_t n, const
 
 static void say_row(Body *b, const PlanInput *in, const Selection *s, size_t n, size_t i) {
         const Request *r = s->rows[i];
+        bool all = streq(in->opened, PLAN_OPENED_ALL);
         char number[32];
 
         (void) snprintf(number, sizeof(number), "%zu. ", i + 1);
         say_request(b, number, r, in->now);
-        body_pair(b, "Identity", r->identity);
-        say_differences(b, s->rows, n, r);
+        if (all) {
+                say_fields(b, r, true);
+                say_details(b, r);
+        } else {
+                body_pair(b, "Identity", r->identity);
+                say_differences(b, s->rows, n, r);
+        }
         if (in->actions)
                 return;
         if (r->confirm != CONFIRM_NEVER)
@@ -262,7 +269,7 @@ int text_several(Notice *n, const PlanInput *in, const Selection *s) {
         int r;
 
         if (in->actions)
-                add_action(n, "default", ACTION_BACK, NULL);
+                add_action(n, "default", ACTION_ALL, NULL);
         for (size_t i = 0; i < n_shown; i++) {
                 say_row(&b, in, s, n_shown, i);
                 if (!in->actions)

@@ -5,9 +5,10 @@
 #include "agent/world.h"
 
 #define NOTICE_ACTIONS_MAX 6
-#define PLAN_REVIEWS_MAX 4 /* requests side by side that have an action */
-#define PLAN_FIELDS_MAX 6  /* fields of a request before its details are asked for */
-#define PLAN_TEXT_MAX 600  /* characters of provider text before, likewise */
+#define PLAN_OPENED_ALL "*" /* in place of a SID: all requests were opened */
+#define PLAN_REVIEWS_MAX 4  /* requests side by side that have an action */
+#define PLAN_FIELDS_MAX 6   /* fields of a request before its details are asked for */
+#define PLAN_TEXT_MAX 600   /* characters of provider text before, likewise */
 #define OUTCOME_SPAN (8 * USEC_PER_SEC)
 
 typedef enum ActionKind {
@@ -15,7 +16,8 @@ typedef enum ActionKind {
         ACTION_DENY,
         ACTION_IGNORE,
         ACTION_OPEN, /* shows all of that request; decides nothing */
-        ACTION_BACK, /* shows all requests again */
+        ACTION_ALL,  /* shows all of each request, side by side */
+        ACTION_BACK, /* shows them side by side again, as they differ */
 } ActionKind;
 
 typedef struct NoticeAction {
