@@ -52,8 +52,9 @@ int outcome_of_challenge(
         int s = state ? challenge_state_from_string(state) : -EINVAL;
 
         if (s < 0)
-                return outcome_of_failure(ret, kind, factor,
-                                "What became of it is not known here: see factorctl show.");
+                return tell(ret, "No answer", factor,
+                                "What became of the decision is not known: ask where it came from.",
+                                true, DECISION_DONE);
         switch ((ChallengeState) s) {
         case CHALLENGE_APPROVED:
                 return tell(ret, "Approved", factor, NULL, false, DECISION_DONE);
