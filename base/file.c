@@ -145,6 +145,12 @@ static int read_all(Secret *ret, int fd, const char *path, size_t max, char **re
         return 0;
 }
 
+static int refuse_link(const char *path, char **reterr_msg) {
+        return error_set(reterr_msg, -ELOOP,
+                        "%s: is a symbolic link, which is not followed; name the file itself",
+                        path);
+}
+
 int file_read_trusted(Secret *ret,
                 const char *path,
                 uid_t uid,
@@ -162,10 +168,7 @@ int file_read_trusted(Secret *ret,
 
         fd = openat(folder_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 && errno == ELOOP)
-                return error_set(reterr_msg, -ELOOP,
-                                "%s: is a symbolic link, which is not followed; name the file "
-                                "itself",
-                                path);
+                return refuse_link(path, reterr_msg);
         if (fd < 0)
                 return errno_error(path, "cannot open", reterr_msg);
 
@@ -176,6 +179,34 @@ int file_read_trusted(Secret *ret,
         if (r < 0)
                 return r;
         return read_all(ret, fd, path, max, reterr_msg);
+}
+
+int file_check_program(const char *path, uid_t uid, char **reterr_msg) {
+        _cleanup_close_ int folder_fd = -EBADF, fd = -EBADF;
+        _cleanup_free_ char *folder = NULL;
+        const char *name;
+        struct stat st;
+
+        int r = open_folder(path, O_PATH, &folder_fd, &folder, &name, reterr_msg);
+        if (r < 0)
+                return r;
+
+        /* It need not be readable. A link is opened as such. */
+        fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT)
+                return error_set(reterr_msg, -ENOENT,
+                                "%s: there is no such program; install it, or name another", path);
+        if (fd < 0)
+                return errno_error(path, "cannot open", reterr_msg);
+        if (fstat(fd, &st) == 0 && S_ISLNK(st.st_mode))
+                return refuse_link(path, reterr_msg);
+
+        r = check_file(fd, path, uid, false, reterr_msg);
+        if (r < 0)
+                return r;
+        if (faccessat(folder_fd, name, X_OK, AT_EACCESS) < 0)
+                return refuse(path, "cannot be run", "chmod a+rx", reterr_msg);
+        return check_folder(folder_fd, folder, uid, reterr_msg);
 }
 
 int file_read_named(Secret *ret, const char *path, size_t max, char **reterr_msg) {

@@ -20,6 +20,11 @@ int file_read_trusted(Secret *ret,
                 size_t max,
                 char **reterr_msg);
 
+/* Whether a program may be run: found and checked as above (not private), but not read, and uid has
+ * to be this process's own, which must have the right to run it. Returns 0 or -errno with a message
+ * that says what to do. */
+int file_check_program(const char *path, uid_t uid, char **reterr_msg);
+
 /* Reads a file that a person named ("-" is stdin), at most max bytes, not chomped.
  * Returns 0 or -errno with a message. */
 int file_read_named(Secret *ret, const char *path, size_t max, char **reterr_msg);

@@ -134,6 +134,19 @@ static int check_authority(const Config *c, ErrorList *errors) {
         return r;
 }
 
+/* Likewise. */
+static int check_helper(const Config *c, ErrorList *errors) {
+        _cleanup_free_ char *msg = NULL;
+        int r;
+
+        if (!c->helper)
+                return 0;
+        r = helper_check(c->helper, &msg);
+        if (r < 0 && error_list_add(errors, "Helper: %s", error_text(msg, r)) < 0)
+                return -ENOMEM;
+        return r;
+}
+
 static int load_configuration(const Options *o, Config **ret, ErrorList *warnings) {
         _cleanup_free_ char *config_home = NULL, *state_home = NULL, *directory = NULL;
         _cleanup_(error_list_done) ErrorList errors = {0};
@@ -159,6 +172,8 @@ static int load_configuration(const Options *o, Config **ret, ErrorList *warning
                 r = config_load_passwords(c, getenv("CREDENTIALS_DIRECTORY"), geteuid(), &errors);
         if (r >= 0)
                 r = check_authority(c, &errors);
+        if (r >= 0)
+                r = check_helper(c, &errors);
         say_all(LOG_ERR, &errors);
         say_all(LOG_WARNING, warnings);
         if (r < 0) {
@@ -224,6 +239,7 @@ static void block_signals(void) {
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGCHLD); /* the event loop waits for children */
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
         (void) signal(SIGPIPE, SIG_IGN);
 }

@@ -21,6 +21,7 @@
 #include "daemon/life.h"
 #include "daemon/log.h"
 #include "daemon/manager-poll.h"
+#include "daemon/manager-session.h"
 #include "daemon/provider.h"
 #include "daemon/view.h"
 
@@ -82,6 +83,7 @@ static void manager_challenge_changed(Challenge *c, void *userdata) {
         log_write(level, __FILE__, __LINE__, "Challenge %s of factor %s: %s", v->sid, v->factor,
                         challenge_state_to_string(v->state));
         monitor_challenge(m->monitor, c);
+        helper_challenge(m->helper, c);
         manager_notify_status(m);
 }
 
@@ -126,6 +128,7 @@ static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
         /* By the server's time: a wall clock that was set ahead makes nothing old. */
         if (api_clock(m->api)->heard && usec_add(m->pruned, PRUNE_INTERVAL) <= now_boottime())
                 manager_prune(m);
+        manager_tidy_prompts(m);
         examine_due(m);
         (void) sd_event_source_set_time_relative(s, TIDY_INTERVAL);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -173,7 +176,7 @@ static int manager_load_factors(Manager *m, char **reterr_msg) {
         return r;
 }
 
-static Factor *manager_factor_by_id(Manager *m, int64_t id) {
+Factor *manager_factor_by_id(Manager *m, int64_t id) {
         for (size_t i = 0; i < m->registry.n_factors; i++)
                 if (m->registry.factors[i]->record.id == id)
                         return m->registry.factors[i];
@@ -227,7 +230,14 @@ static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
                 *ret_exit = EXIT_IN_USE;
         if (r < 0)
                 return r;
+        m->host.store = m->store;
+        r = manager_prepare_prompts(m);
+        if (r < 0)
+                return r;
+        m->host.prompts = m->prompts;
         r = manager_load_factors(m, reterr_msg);
+        if (r >= 0)
+                r = manager_resume_budgets(m, reterr_msg);
         if (r < 0)
                 return r;
         return manager_load_challenges(m, reterr_msg);
@@ -396,13 +406,14 @@ int manager_new(Manager **ret,
         if (r < 0)
                 return r;
         r = manager_watch_clock(m);
+        if (r >= 0)
+                r = manager_watch_sessions(m);
         if (r < 0)
                 return r;
         m->host.api = m->api;
         r = manager_open_store(m, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
-        m->host.store = m->store;
         r = manager_listen(m, listen_fd, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
@@ -413,6 +424,9 @@ int manager_new(Manager **ret,
 void manager_start(Manager *m) {
         for (size_t i = 0; i < m->registry.n_challenges; i++)
                 challenge_begin(m->registry.challenges[i]);
+        manager_renumber_prompts(m);
+        for (size_t i = 0; i < m->registry.n_challenges; i++)
+                helper_challenge(m->helper, m->registry.challenges[i]);
         enrollment_resume(m);
         for (size_t i = 0; i < m->registry.n_factors; i++)
                 manager_poll_factor(m, m->registry.factors[i]);
@@ -424,11 +438,14 @@ Manager *manager_free(Manager *m) {
                 return NULL;
         /* Who asks goes first, then what answers, then what remembers. */
         clock_watch_free(m->clock_watch);
+        helper_free(m->helper);
+        session_lock_free(m->session_lock);
         enrollment_cancel_all(m);
         provider_cancel_all(m);
         examine_cancel_all(m);
         poller_free(m->poller);
         registry_done(&m->registry);
+        prompts_free(m->prompts);
         monitor_free(m->monitor);
         varlink_server_free(m->server);
         api_free(m->api);

@@ -10,6 +10,7 @@
 #include "daemon/import.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
+#include "daemon/manager-session.h"
 #include "daemon/operations-factor.h"
 #include "daemon/parameters.h"
 #include "daemon/provider.h"
@@ -89,6 +90,16 @@ static json_object *status_polling(const Manager *m) {
         return list;
 }
 
+static json_object *status_prompt(const Config *c) {
+        json_object *o = json_object_new_object();
+
+        view_add_int(o, "arm_delay_ms", (int64_t) (c->arm_delay / USEC_PER_MSEC));
+        view_add_string(o, "while_locked", c->show_while_locked ? "show" : "hold");
+        view_add_int(o, "budget", c->budget);
+        view_add_int(o, "budget_span_ms", (int64_t) (c->budget_span / USEC_PER_MSEC));
+        return o;
+}
+
 /* Counts what the caller may see. */
 static void operation_get_status(Manager *m, Call *call) {
         const CallPeer *peer = call_peer(call);
@@ -122,6 +133,8 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add_time(o, "last_poll", m->last_poll);
         view_add_string(o, "store_problem", peer->administrator ? store_problem(m->store) : NULL);
         view_add(o, "problems", peer->administrator ? status_problems(m) : json_object_new_array());
+        view_add(o, "prompt", status_prompt(m->config));
+        view_add(o, "locked", json_object_new_boolean(manager_is_locked(m, peer->uid)));
         (void) call_reply(call, view_reply("status", o));
 }
 
@@ -215,7 +228,7 @@ static void operation_list_challenges(Manager *m, Call *call) {
                 if ((only && c->factor != only) || !call_peer_may(call_peer(call), c->view.owner) ||
                                 (!all && life_is_final(c->view.state)))
                         continue;
-                if (!list_item(&list, view_challenge(&c->view)))
+                if (!list_item(&list, view_challenge(c)))
                         break;
         }
         list_end(&list);
@@ -257,7 +270,7 @@ static void operation_get_challenge(Manager *m, Call *call) {
                 return;
         c = find_challenge(m, call, sid);
         if (c)
-                (void) call_reply(call, view_reply("challenge", view_challenge(&c->view)));
+                (void) call_reply(call, view_reply("challenge", view_challenge(c)));
 }
 
 static void operation_monitor(Manager *m, Call *call) {
@@ -278,14 +291,27 @@ static void operation_monitor(Manager *m, Call *call) {
 
 typedef struct DecideParameters {
         char *sid, *digest;
+        Secret confirm;
 } DecideParameters;
+
+/* What stands on a locked screen may be read by anybody, and its keyboard used: nothing is approved
+ * from there. Answers call when so. To deny or ignore gives nothing away. */
+static bool is_locked_out(const Manager *m, Call *call, Verb verb) {
+        if (verb != VERB_APPROVE || !manager_is_locked(m, call_peer(call)->uid))
+                return false;
+        (void) call_error(call, IPC_SESSION_LOCKED, NULL,
+                        "Your session is locked; unlock it to approve");
+        return true;
+}
 
 static void decide(Manager *m, Call *call, Verb verb) {
         const JsonField fields[] = {
                         {"sid", JSON_STRING, offsetof(DecideParameters, sid), JSON_MANDATORY},
                         {"digest", JSON_STRING, offsetof(DecideParameters, digest), JSON_MANDATORY},
+                        {"confirm", JSON_SECRET, offsetof(DecideParameters, confirm),
+                                        JSON_NULLABLE},
         };
-        size_t n = verb == VERB_IGNORE ? 1 : 2;
+        size_t n = verb == VERB_IGNORE ? 1 : verb == VERB_DENY ? 2 : 3;
         DecideParameters p = {0};
         Challenge *c;
 
@@ -294,9 +320,11 @@ static void decide(Manager *m, Call *call, Verb verb) {
         c = find_challenge(m, call, p.sid);
         if (c && verb != VERB_IGNORE && !streq(p.sid, c->view.sid))
                 (void) call_invalid(call, "sid", "A decision names the whole SID");
-        else if (c) {
+        else if (c && !is_locked_out(m, call, verb)) {
                 Actor actor = manager_actor(call);
-                challenge_decide(c, verb, p.digest, &actor, NULL, call);
+                const char *confirm =
+                                parameter_given(call, "confirm") ? secret_string(&p.confirm) : NULL;
+                challenge_decide(c, verb, p.digest, confirm, &actor, NULL, call);
         }
         json_fields_done(fields, n, &p);
 }
@@ -333,6 +361,7 @@ void manager_dispatch(Call *call, void *userdata) {
                         [OPERATION_ENROLL_TOTP] = enroll_totp,
                         [OPERATION_IMPORT] = import_accounts,
                         [OPERATION_SET_OWNER] = operation_set_owner,
+                        [OPERATION_SET_MATCH_FIELD] = operation_set_match_field,
                         [OPERATION_REMOVE] = operation_remove,
                         [OPERATION_POLL] = operation_poll,
                         [OPERATION_CHALLENGE_CREATE] = provider_challenge_create,

@@ -234,6 +234,40 @@ static void test_trusted_size(void **state) {
 }
 
 /* The command in the message is what a shell needs to read. */
+static void assert_program(const char *path, int r, const char *message) {
+        _cleanup_free_ char *msg = NULL;
+
+        assert_int_equal(file_check_program(path, geteuid(), &msg), r);
+        if (message)
+                assert_string_equal(msg, message);
+        else
+                assert_null(msg);
+}
+
+static void test_program(void **state) {
+        static const mode_t fine[] = {0755, 0700, 0500, 0555};
+
+        for (size_t i = 0; i < ELEMENTSOF(fine); i++) {
+                put("p", "#!/bin/sh\n", fine[i]);
+                assert_program("p", 0, NULL);
+        }
+        put("p", "#!/bin/sh\n", 0644);
+        assert_program("p", -EPERM, "p: cannot be run; run: chmod a+rx p");
+        put("p", "#!/bin/sh\n", 0775);
+        assert_program("p", -EPERM, "p: can be written by others; run: chmod go-w p");
+        put("p", "#!/bin/sh\n", 0755);
+        assert_int_equal(symlink("p", "link"), 0);
+        assert_program("link", -ELOOP,
+                        "link: is a symbolic link, which is not followed; name the file itself");
+        assert_program("none", -ENOENT,
+                        "none: there is no such program; install it, or name another");
+        assert_int_equal(mkdir("folder", 0755), 0);
+        assert_program("folder", -EINVAL, "folder: is not a regular file; put a plain file there");
+        assert_int_equal(chmod(".", 0777), 0);
+        assert_program("p", -EPERM, ".: the folder can be written by others; run: chmod go-w .");
+        assert_int_equal(chmod(".", 0700), 0);
+}
+
 static void test_command_is_quoted(void **state) {
         static const char *const table[][2] = {
                         {"a b", "chmod go-w 'a b'"},
@@ -432,6 +466,7 @@ int main(void) {
                         IN_FOLDER(test_trusted_owners_as_root),
                         IN_FOLDER(test_trusted_kinds),
                         IN_FOLDER(test_trusted_size),
+                        IN_FOLDER(test_program),
                         IN_FOLDER(test_command_is_quoted),
                         IN_FOLDER(test_read_named),
                         IN_FOLDER(test_read_stdin),
