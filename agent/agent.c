@@ -13,9 +13,12 @@
 #include "agent/notifications.h"
 #include "agent/plan.h"
 #include "base/text.h"
+#include "ipc/session-lock.h"
 #include "log/log.h"
 
 #define REFUSED_DELAY (5 * USEC_PER_SEC)
+/* Whether the screen is locked is known before there is anything to show on it. */
+#define START_DELAY (250 * USEC_PER_MSEC)
 
 struct Agent {
         const AgentOptions *options;
@@ -28,6 +31,7 @@ struct Agent {
         Desktop *desktop;
         Notifications *notifications;
         Decisions *decisions;
+        SessionLock *lock;
         sd_event_source *due;     /* when the plan will be another */
         sd_event_source *refused; /* to try again what the server refused */
 };
@@ -39,8 +43,10 @@ static usec_t server_now(const Agent *a) {
                           : usec_add(now_realtime(), (usec_t) offset);
 }
 
+/* What the daemon would not take is not offered; what anybody could see is not shown. */
 static bool is_locked(const Agent *a) {
-        return false;
+        return session_lock_is_screen_locked(a->lock, getuid()) ||
+               session_lock_is_locked(a->lock, getuid());
 }
 
 /* The plan. */
@@ -85,6 +91,10 @@ static void replan(Agent *a) {
 static int on_due(sd_event_source *s, uint64_t usec, void *userdata) {
         replan(userdata);
         return 0;
+}
+
+static void on_lock(void *userdata) {
+        replan(userdata);
 }
 
 static int on_refused(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -281,7 +291,9 @@ int agent_new(Agent **ret, sd_event *event, const AgentOptions *options) {
         if (r >= 0)
                 r = desktop_new(&a->desktop, event, &desktop_hooks, a);
         if (r >= 0)
-                r = link_new(&a->link, event, &link_hooks, a);
+                r = session_lock_new(&a->lock, event, on_lock, a);
+        if (r >= 0)
+                r = link_new(&a->link, event, START_DELAY, &link_hooks, a);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(a);
@@ -291,6 +303,7 @@ int agent_new(Agent **ret, sd_event *event, const AgentOptions *options) {
 Agent *agent_free(Agent *a) {
         if (!a)
                 return NULL;
+        session_lock_free(a->lock);
         link_free(a->link);
         decisions_free(a->decisions);
         if (a->notifications && a->desktop)

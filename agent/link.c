@@ -261,7 +261,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-int link_new(Link **ret, sd_event *event, const LinkHooks *hooks, void *userdata) {
+int link_new(Link **ret, sd_event *event, usec_t delay, const LinkHooks *hooks, void *userdata) {
         _cleanup_(link_freep) Link *l = calloc(1, sizeof(*l));
         int r;
 
@@ -274,7 +274,7 @@ int link_new(Link **ret, sd_event *event, const LinkHooks *hooks, void *userdata
                         .delay = RECONNECT_FIRST,
                         .asked = QUESTION_NONE,
         };
-        r = sd_event_add_time_relative(event, &l->timer, CLOCK_BOOTTIME, 0, 0, on_timer, l);
+        r = sd_event_add_time_relative(event, &l->timer, CLOCK_BOOTTIME, delay, 0, on_timer, l);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);

@@ -20,9 +20,9 @@ typedef struct LinkHooks {
         void (*changed)(void *userdata, World *w, json_object *challenges, usec_t asked);
 } LinkHooks;
 
-/* Connects, now and again. hooks must outlive it; changed() is called from the event loop alone.
- * Returns 0 or -errno. */
-int link_new(Link **ret, sd_event *event, const LinkHooks *hooks, void *userdata);
+/* Connects after delay, and whenever the daemon comes back. hooks must outlive it; changed() is
+ * called from the event loop alone. Returns 0 or -errno. */
+int link_new(Link **ret, sd_event *event, usec_t delay, const LinkHooks *hooks, void *userdata);
 /* Takes NULL, returns NULL. */
 Link *link_free(Link *l);
 DEFINE_CLEANUP(Link *, link_free);
