@@ -314,6 +314,9 @@ static int on_connected(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 static int bus_open(Desktop *d) {
         int r = sd_bus_open_user_with_description(&d->bus, "session");
 
+        /* When the loop ends there are notifications to close. */
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(d->bus, false);
         if (r >= 0)
                 r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)

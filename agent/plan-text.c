@@ -161,7 +161,10 @@ static void say_commands(Body *b, const PlanInput *in, const Request *r, bool al
 
 static void add_actions(Notice *n, const Selection *s, const Request *r, bool cut) {
         add_action(n, "default", ACTION_OPEN, r);
-        if (!cut && r->confirm == CONFIRM_NONE)
+        /* Not every server draws the default action, and here it is the way on. */
+        if (cut)
+                add_action(n, "details", ACTION_OPEN, r);
+        else if (r->confirm == CONFIRM_NONE)
                 add_action(n, "approve", ACTION_APPROVE, r);
         add_action(n, refusal(r), r->totp ? ACTION_IGNORE : ACTION_DENY, r);
         if (s->n_asking > 1)

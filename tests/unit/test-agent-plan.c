@@ -94,7 +94,8 @@ static void test_long(void **state) {
         n = scene_prompt(s);
         assert_int_equal(count_lines(n->body, "| "), PLAN_FIELDS_MAX);
         assert_contains(n->body, "not all of it");
-        assert_string_equal(action_keys(n), "default deny ");
+        assert_string_equal(action_keys(n), "default details deny ");
+        assert_int_equal(find_action(n, "details")->kind, ACTION_OPEN);
         before = strdup(n->meaning);
 
         s->in.opened = sid_of('1');
