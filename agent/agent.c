@@ -125,7 +125,7 @@ static void on_world(void *userdata, World *w, json_object *challenges, usec_t a
         world_done(&a->world);
         a->world = *w;
         *w = (World){0};
-        if (asked > 0)
+        if (a->world.connected)
                 decisions_look(a->decisions, challenges, asked);
         link_want_final(a->link, decisions_wait(a->decisions));
         replan(a);

@@ -18,8 +18,9 @@
 typedef struct Decision {
         struct Decision *next;
         Decisions *list;
-        Wire *wire;   /* NULL: no answer is to come, its end is looked for */
+        Wire *wire;   /* NULL: no answer is to come */
         usec_t since; /* boot time since when */
+        bool settled; /* its end was told; what is known of the challenge is older than that */
         char sid[SID_SIZE];
         char *factor;
         ActionKind kind;
@@ -106,16 +107,14 @@ static void decision_wait(Decision *x) {
         x->since = now_boottime();
 }
 
-/* What end says, an answer of outcome_of_…(). May free x. */
+/* What end says, an answer of outcome_of_…(). What is known here of the challenge is from before:
+ * until that is past nobody is asked again. */
 static void decision_end(Decision *x, int end, Outcome *o) {
-        Decisions *d = x->list;
-
         if (o->summary)
-                add_outcome(d, o, x->sid);
-        if (end == DECISION_WAITS || (end == DECISION_PENDING && x->wire))
+                add_outcome(x->list, o, x->sid);
+        if (end != DECISION_PENDING || x->wire)
                 decision_wait(x);
-        else if (end != DECISION_PENDING)
-                decision_free(x);
+        x->settled = end != DECISION_WAITS && end != DECISION_PENDING;
 }
 
 static void on_answer(Wire *w, const VarlinkMessage *m, const char *msg, void *userdata) {
@@ -208,17 +207,21 @@ void decisions_look(Decisions *d, json_object *challenges, usec_t asked) {
                 Outcome o = {0};
 
                 next = x->next;
-                if (!x->wire && x->since <= asked)
+                if (x->wire || x->since > asked)
+                        continue;
+                if (!x->settled && challenges)
                         decision_end(x,
                                         outcome_of_challenge(&o, x->kind, x->factor,
                                                         find_challenge(challenges, x->sid)),
                                         &o);
+                if (x->settled)
+                        decision_free(x);
         }
 }
 
 bool decisions_wait(const Decisions *d) {
         for (const Decision *x = d->first; x; x = x->next)
-                if (!x->wire)
+                if (!x->wire && !x->settled)
                         return true;
         return false;
 }

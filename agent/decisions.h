@@ -20,8 +20,8 @@ DEFINE_CLEANUP(Decisions *, decisions_free);
 
 /* Sends what a chose (to approve, deny or ignore) to the daemon at path. */
 void decisions_send(Decisions *d, const char *path, const NoticeAction *a, const char *factor);
-/* Looks for what is still to come in challenges: all that the daemon remembers, as it was when it
- * was asked (boot time) or later. */
+/* The daemon's state as it was at asked (boot time) or later is known. Looks for what is still to
+ * come in challenges, all that the daemon remembers (NULL: not known). */
 void decisions_look(Decisions *d, json_object *challenges, usec_t asked);
 /* Whether decisions_look() has something to look for. */
 bool decisions_wait(const Decisions *d);

@@ -35,12 +35,12 @@ struct Link {
         Wire *events;
         Wire *questions;
         Question asked;
-        usec_t asked_final; /* when the final challenges were asked for, 0: not in this round */
-        bool stale;         /* something happened since the present round of questions began */
-        bool final;         /* the final challenges are wanted, too */
-        bool told;          /* the receiver has a state of the daemon */
-        bool troubled;      /* it was said that the daemon is not there */
-        World world;        /* as far as it is read */
+        usec_t asked_at; /* boot time of the last question for challenges */
+        bool stale;      /* something happened since the present round of questions began */
+        bool final;      /* the final challenges are wanted, too */
+        bool told;       /* the receiver has a state of the daemon */
+        bool troubled;   /* it was said that the daemon is not there */
+        World world;     /* as far as it is read */
         json_object *challenges;
 };
 
@@ -56,7 +56,6 @@ static void drop_round(Link *l) {
         json_object_put(l->challenges);
         l->challenges = NULL;
         l->asked = QUESTION_NONE;
-        l->asked_final = 0;
 }
 
 static void disconnect(Link *l) {
@@ -91,7 +90,7 @@ static void lose(Link *l, const char *why) {
 static void finish_round(Link *l) {
         World w = l->world;
         json_object *challenges = TAKE_PTR(l->challenges);
-        usec_t asked = l->asked_final;
+        usec_t asked = l->asked_at;
 
         l->world = (World){0};
         drop_round(l);
@@ -110,15 +109,18 @@ static void finish_round(Link *l) {
 }
 
 static int take_challenge(Link *l, json_object *challenge) {
+        json_object *copy = NULL;
         int r = world_read_challenge(&l->world, challenge);
 
-        if (r < 0)
+        if (r < 0 || !l->challenges)
                 return r;
-        if (json_object_array_add(l->challenges, json_object_get(challenge)) < 0) {
-                json_object_put(challenge);
+        /* A copy: the reply's own strings are wiped with it. */
+        if (json_object_deep_copy(challenge, &copy, NULL) < 0)
                 return -ENOMEM;
-        }
-        return 0;
+        if (json_object_array_add(l->challenges, copy) >= 0)
+                return 0;
+        json_object_put(copy);
+        return -ENOMEM;
 }
 
 static int take_list(Link *l, json_object *items) {
@@ -199,6 +201,11 @@ static void on_answer(Wire *w, const VarlinkMessage *m, const char *msg, void *u
         Link *l = userdata;
         int r;
 
+        /* A connection that nothing is asked on may end: the events say whether the daemon did. */
+        if (!m && l->asked == QUESTION_NONE) {
+                l->questions = wire_free(l->questions);
+                return;
+        }
         if (!m || m->error) {
                 lose(l, m ? m->error : msg);
                 return;
@@ -222,9 +229,11 @@ static void link_ask(Link *l, Question q) {
         };
         json_object *p = json_object_new_object();
 
-        if (p && q == QUESTION_CHALLENGES && l->final) {
-                json_object_object_add(p, "all", json_object_new_boolean(true));
-                l->asked_final = now_boottime();
+        if (q == QUESTION_CHALLENGES) {
+                l->asked_at = now_boottime();
+                l->challenges = l->final ? json_object_new_array() : NULL;
+                if (p && l->challenges)
+                        json_object_object_add(p, "all", json_object_new_boolean(true));
         }
         l->asked = q;
         wire_call(l->questions, operations_asked[q], p, q != QUESTION_STATUS, ANSWER_TIMEOUT);
@@ -253,11 +262,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
                 return 0;
         drop_round(l);
         l->stale = false;
-        l->challenges = json_object_new_array();
-        if (l->challenges)
-                link_ask(l, QUESTION_STATUS);
-        else
-                lose(l, "out of memory");
+        link_ask(l, QUESTION_STATUS);
         return 0;
 }
 
@@ -274,7 +279,8 @@ int link_new(Link **ret, sd_event *event, usec_t delay, const LinkHooks *hooks, 
                         .delay = RECONNECT_FIRST,
                         .asked = QUESTION_NONE,
         };
-        r = sd_event_add_time_relative(event, &l->timer, CLOCK_BOOTTIME, delay, 0, on_timer, l);
+        r = sd_event_add_time_relative(
+                        event, &l->timer, CLOCK_BOOTTIME, delay, USEC_PER_MSEC, on_timer, l);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);
@@ -296,7 +302,7 @@ void link_want_final(Link *l, bool wanted) {
 }
 
 void link_refresh(Link *l) {
-        if (l->asked == QUESTION_NONE && !l->stale && l->questions)
+        if (l->asked == QUESTION_NONE && !l->stale && l->events)
                 link_schedule(l, DEBOUNCE);
         l->stale = true;
 }

@@ -14,9 +14,9 @@ typedef int (*LinkPath)(void *userdata, char **ret);
 
 typedef struct LinkHooks {
         LinkPath path;
-        /* What is the case. w may be taken out of its place; it is not connected when the daemon
-         * has gone. challenges is an array, borrowed; it holds final ones too when asked, the boot
-         * time of the question, is not 0. */
+        /* What is the case, as it was at asked (boot time) or later. w may be taken out of its
+         * place; it is not connected when the daemon has gone. challenges: an array of all that
+         * the daemon remembers if link_want_final() wants it, else NULL; borrowed. */
         void (*changed)(void *userdata, World *w, json_object *challenges, usec_t asked);
 } LinkHooks;
 

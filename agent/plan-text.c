@@ -183,12 +183,17 @@ int text_request(Notice *n, const PlanInput *in, const Selection *s, const Reque
         int k;
 
         say_request(&b, "Factor ", r, in->now);
-        say_fields(&b, r, !cut);
         if (s->n_asking > 1)
                 body_say(&b, "%zu more: compare before you decide.", s->n_asking - 1);
-        if (opened)
+        /* All of a request may be more than a screen holds: then what is ours still stands on it,
+         * and what to type where the buttons are beyond its edge. */
+        if (opened) {
                 say_details(&b, r);
-        say_commands(&b, in, r, opened);
+                say_commands(&b, in, r, true);
+        }
+        say_fields(&b, r, !cut);
+        if (!opened)
+                say_commands(&b, in, r, false);
         if (in->actions)
                 add_actions(n, s, r, cut);
         k = body_copy(&b, &n->body);

@@ -101,7 +101,7 @@ static void test_long(void **state) {
         s->in.opened = sid_of('1');
         n = scene_prompt(s);
         assert_int_equal(count_lines(n->body, "| "), 20);
-        snprintf(text, sizeof(text), "| %036u: %0128u\n", 19, 19);
+        snprintf(text, sizeof(text), "\n| %036u: %0128u", 19, 19);
         assert_contains(n->body, text);
         assert_lacks(n->body, "not all of it");
         assert_string_equal(action_keys(n), "default approve deny ");
