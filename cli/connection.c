@@ -5,38 +5,20 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/output.h"
-
-#define SYSTEM_SOCKET "/run/factord/factord.sock"
-
-/* The user's own socket. Returns 0 or -ENOMEM. */
-static int user_socket(char **ret) {
-        const char *runtime = getenv("XDG_RUNTIME_DIR");
-        int n;
-
-        if (runtime && *runtime == '/')
-                n = asprintf(ret, "%s/factord/factord.sock", runtime);
-        else
-                n = asprintf(ret, "/run/user/%u/factord/factord.sock", (unsigned) getuid());
-        return n < 0 ? -ENOMEM : 0;
-}
+#include "ipc/socket-path.h"
 
 int session_socket_path(const Arguments *a, char **ret) {
-        if (argument_given(a, OPTION_SOCKET) || argument_given(a, OPTION_SYSTEM)) {
-                *ret = strdup(argument_given(a, OPTION_SOCKET) ? a->values[OPTION_SOCKET]
-                                                               : SYSTEM_SOCKET);
+        if (argument_given(a, OPTION_SOCKET)) {
+                *ret = strdup(a->values[OPTION_SOCKET]);
                 return *ret ? 0 : -ENOMEM;
         }
-        if (user_socket(ret) < 0)
-                return -ENOMEM;
-        if (argument_given(a, OPTION_USER) || access(*ret, F_OK) >= 0)
-                return 0;
-        free(*ret);
-        *ret = strdup(SYSTEM_SOCKET);
-        return *ret ? 0 : -ENOMEM;
+        return socket_path(argument_given(a, OPTION_SYSTEM) ? SOCKET_SYSTEM
+                           : argument_given(a, OPTION_USER) ? SOCKET_USER
+                                                            : SOCKET_NEAREST,
+                        ret);
 }
 
 int session_init(Session *ret, const Arguments *a) {

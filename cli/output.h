@@ -5,21 +5,13 @@
 #include <json-c/json_types.h>
 #include <stdio.h>
 
+#include "base/json-member.h"
 #include "base/secret.h"
 
 /* Prints "factorctl: …", escaped, one line, on stderr. Returns the exit status that it is given. */
 int complain(int exit_status, const char *format, ...) _printf_(2, 3);
 /* Likewise, for what is no failure. */
 void remark(const char *format, ...) _printf_(1, 2);
-
-/* Members of an object, with what to take when they are absent or of another type. Borrowed. */
-const char *get_string(json_object *o, const char *key);
-int64_t get_int(json_object *o, const char *key, int64_t otherwise);
-bool get_bool(json_object *o, const char *key); /* false when it is not there */
-json_object *get_object(json_object *o, const char *key);
-json_object *get_array(json_object *o, const char *key);
-/* How many items an array has; 0 for NULL. */
-size_t count_items(json_object *array);
 
 /* Each of these prints, on stdout where no stream is given, and returns 0 or an exit status. */
 

@@ -251,11 +251,11 @@ int main(int argc, char **argv) {
         int r;
 
         harden();
-        log_open(LOG_INFO);
+        log_open("factord", LOG_INFO);
         r = parse_options(argc, argv, &o);
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-        log_open(o.log_priority);
+        log_open("factord", o.log_priority);
         r = load_configuration(&o, &config, &warnings);
         if (r < 0)
                 return EXIT_CONFIGURATION;

@@ -12,6 +12,7 @@
 #include "ipc/socket.h"
 
 #define DAEMON_USER "factord"
+#define CONNECT_PATIENCE (10 * USEC_PER_SEC)
 
 struct VarlinkClient {
         int fd;
@@ -41,14 +42,15 @@ static int check_peer(int fd, const char *path, char **reterr_msg) {
                         path, (unsigned) uid);
 }
 
-int varlink_client_connect(VarlinkClient **ret, const char *path, char **reterr_msg) {
+static int client_connect(
+                VarlinkClient **ret, const char *path, usec_t patience, char **reterr_msg) {
         _cleanup_(varlink_client_freep) VarlinkClient *c = calloc(1, sizeof(*c));
         int r;
 
         if (!c)
                 return error_set(reterr_msg, -ENOMEM, "out of memory");
         c->fd = -EBADF;
-        r = socket_connect(&c->fd, path, reterr_msg);
+        r = socket_connect(&c->fd, path, patience, reterr_msg);
         if (r < 0)
                 return r;
         r = check_peer(c->fd, path, reterr_msg);
@@ -56,6 +58,14 @@ int varlink_client_connect(VarlinkClient **ret, const char *path, char **reterr_
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+int varlink_client_connect(VarlinkClient **ret, const char *path, char **reterr_msg) {
+        return client_connect(ret, path, CONNECT_PATIENCE, reterr_msg);
+}
+
+int varlink_client_connect_now(VarlinkClient **ret, const char *path, char **reterr_msg) {
+        return client_connect(ret, path, 0, reterr_msg);
 }
 
 VarlinkClient *varlink_client_free(VarlinkClient *c) {
@@ -156,6 +166,10 @@ int varlink_client_receive(
                 return error_set(reterr_msg, -EBADMSG, "the daemon's answer is a call");
         }
         return 0;
+}
+
+bool varlink_client_is_sending(const VarlinkClient *c) {
+        return message_buffer_pending(&c->out) > 0;
 }
 
 int varlink_client_fd(const VarlinkClient *c) {

@@ -8,8 +8,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CONNECT_TIMEOUT_SEC 10
-
 void socket_file_remove(SocketFile *f) {
         struct stat st;
 
@@ -116,8 +114,9 @@ int socket_listen(int *ret_fd,
         return 0;
 }
 
-int socket_connect(int *ret_fd, const char *path, char **reterr_msg) {
-        static const struct timeval patience = {.tv_sec = CONNECT_TIMEOUT_SEC};
+int socket_connect(int *ret_fd, const char *path, usec_t patience, char **reterr_msg) {
+        struct timeval timeout = {.tv_sec = (time_t) (patience / USEC_PER_SEC),
+                        .tv_usec = (suseconds_t) (patience % USEC_PER_SEC)};
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;
         int r;
@@ -125,10 +124,10 @@ int socket_connect(int *ret_fd, const char *path, char **reterr_msg) {
         r = socket_address(&address, path, reterr_msg);
         if (r < 0)
                 return r;
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (patience > 0 ? 0 : SOCK_NONBLOCK), 0);
         if (fd < 0)
                 return error_wrap(reterr_msg, -errno, "socket");
-        if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+        if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
                 return error_wrap(reterr_msg, -errno, "%s", path);
         if (connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0) {
                 r = errno == EAGAIN ? -ETIMEDOUT : -errno;

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/time.h"
 
 /* A socket file that we made, to know it again. */
 typedef struct SocketFile {
@@ -25,9 +26,9 @@ int socket_listen(int *ret_fd,
                 mode_t mode,
                 char **reterr_msg);
 
-/* Connects, waiting a few seconds for a listener with a full queue. The socket blocks.
- * Returns 0 or -errno with a message. */
-int socket_connect(int *ret_fd, const char *path, char **reterr_msg);
+/* Connects, waiting so long for a listener with a full queue (0: not at all; the socket does not
+ * block then). Returns 0 or -errno with a message, -ETIMEDOUT for the full queue. */
+int socket_connect(int *ret_fd, const char *path, usec_t patience, char **reterr_msg);
 
 /* The uid at the other end, as it was when it connected or listened. Returns 0 or -errno. */
 int socket_peer_uid(int fd, uid_t *ret);

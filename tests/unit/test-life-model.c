@@ -404,7 +404,7 @@ static void test_interleavings(void **state) {
         uint64_t runs = RUNNING_ON_VALGRIND ? RUNS_VALGRIND : SLOW ? RUNS_SLOW : RUNS_DEFAULT;
         uint64_t seed = from_environment("FACTORD_MODEL_SEED", SEED_DEFAULT);
 
-        log_open(LOG_EMERG);
+        log_open("factord", LOG_EMERG);
         (void) signal(SIGABRT, on_abort);
         runs = from_environment("FACTORD_MODEL_RUNS", runs);
         for (uint64_t i = 0; i < runs; i++)

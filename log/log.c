@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-#include "daemon/log.h"
+#include "log/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 
 #define LOG_LINE_MAX 2048
 
+static const char *log_name = "factord";
 static int log_max_priority = LOG_INFO;
 static bool log_to_journal = false;
 
@@ -32,7 +32,8 @@ static bool stderr_is_journal(void) {
         return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-void log_open(int max_priority) {
+void log_open(const char *name, int max_priority) {
+        log_name = name;
         log_max_priority = max_priority;
         log_to_journal = stderr_is_journal();
 }
@@ -70,12 +71,12 @@ _printf_(2, 0) static void line_write(const Line *l, const char *format, va_list
                 return;
         vsnprintf(text, sizeof(text), format, ap);
         if (!log_to_journal) {
-                fprintf(stderr, "factord: %s\n", text);
+                fprintf(stderr, "%s: %s\n", log_name, text);
                 return;
         }
         /* The first NULL ends the fields. */
         (void) sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", l->priority,
-                        "SYSLOG_IDENTIFIER=factord", "CODE_FILE=%s", l->file, "CODE_LINE=%i",
+                        "SYSLOG_IDENTIFIER=%s", log_name, "CODE_FILE=%s", l->file, "CODE_LINE=%i",
                         l->line, l->id ? "MESSAGE_ID=%s" : NULL, l->id, "FACTORD_FACTOR=%s",
                         l->factor, NULL);
 }
