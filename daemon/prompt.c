@@ -131,7 +131,8 @@ int prompts_plan(Prompts *p, Challenge *c, ChallengeState to, PromptEffect *ret)
                 if (r < 0)
                         return r;
                 e.prompted = api_now(p->options.api);
-                e.begins = budget_is_spent(&c->factor->budget, &p->options.limit, prompts_clock());
+                e.clock = prompts_clock();
+                e.begins = budget_is_spent(&c->factor->budget, &p->options.limit, e.clock);
         } else
                 e.leaves = c->group != NULL && to != CHALLENGE_ASKING;
         if (e.begins)
@@ -207,7 +208,7 @@ void prompts_apply(Prompts *p, Challenge *c, const PromptEffect *e, usec_t now) 
         if (e->joins) {
                 prompt_group_add(e->joins, c);
                 c->prompted = e->prompted;
-                count_prompt(p, c->factor, e->prompted, prompts_clock());
+                count_prompt(p, c->factor, e->prompted, e->clock);
                 if (e->begins)
                         begin_cooling(p, c->factor);
         }

@@ -33,6 +33,7 @@ typedef struct PromptEffect {
         bool leaves;        /* its group */
         bool begins;        /* its factor's cool-down */
         usec_t prompted;    /* server time when it was put before a person last */
+        usec_t clock;       /* of the budgets, then */
         Challenge **others; /* that are shown differently */
         size_t n_others;
         uint64_t first; /* the number of the first of them; the factor's follows */
