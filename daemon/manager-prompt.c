@@ -20,14 +20,15 @@ static void manager_cooling(Factor *f, const Challenge *cause, void *userdata) {
         Manager *m = userdata;
         _cleanup_free_ char *span = NULL;
 
-        if (cause && timespan_format(m->config->budget_span, &span) >= 0)
+        (void) timespan_format(m->config->budget_span, &span);
+        if (cause)
                 log_message(LOG_WARNING, __FILE__, __LINE__, MESSAGE_ID_TOO_MANY_PROMPTS,
                                 f->record.name,
                                 "More than %u challenges of factor %s came within %s; until none "
                                 "has come for as long they are not popped up, and approving one "
                                 "wants something typed",
-                                m->config->budget, f->record.name, span);
-        else if (!cause)
+                                m->config->budget, f->record.name, strempty(span));
+        else
                 log_info("Factor %s no longer cools down", f->record.name);
         manager_tell_factor(m, f, "factor");
 }
@@ -48,7 +49,6 @@ int manager_prepare_prompts(Manager *m) {
 int manager_resume_budgets(Manager *m, char **reterr_msg) {
         usec_t span = m->config->budget_span;
         _cleanup_free_ StoreAsked *asked = NULL;
-        Factor *f = NULL;
         size_t n = 0;
         int r;
 
@@ -56,14 +56,12 @@ int manager_resume_budgets(Manager *m, char **reterr_msg) {
                         m->store, usec_sub(api_now(m->api), span), span, &asked, &n, reterr_msg);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++) {
-                if (i == 0 || asked[i].factor_id != asked[i - 1].factor_id)
-                        f = manager_factor_by_id(m, asked[i].factor_id);
-                if (!f)
-                        continue;
-                prompts_resume_budget(m->prompts, f, asked[i].asked);
-                if (i + 1 == n || asked[i].factor_id != asked[i + 1].factor_id)
-                        prompts_resume_done(m->prompts, f);
+        for (size_t i = 0, end; i < n; i = end) {
+                for (end = i + 1; end < n && asked[end].factor_id == asked[i].factor_id; end++)
+                        ;
+                Factor *f = manager_factor_by_id(m, asked[i].factor_id);
+                if (f)
+                        prompts_resume_budget(m->prompts, f, asked + i, end - i);
         }
         return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/text.h"
 #include "daemon/enroll.h"
@@ -31,9 +32,8 @@ static json_object *status_accounts(const Manager *m) {
         return list;
 }
 
-static json_object *status_problems(const Manager *m) {
-        json_object *list = json_object_new_array();
-
+/* What an administrator has to know of the daemon as a whole. */
+static void status_add_problems(const Manager *m, json_object *list) {
         if (store_problem(m->store))
                 json_object_array_add(list, json_object_new_string(store_problem(m->store)));
         if (m->is_full)
@@ -43,6 +43,25 @@ static json_object *status_problems(const Manager *m) {
                                                        "taken up"));
         for (size_t i = 0; i < m->problems.n; i++)
                 json_object_array_add(list, json_object_new_string(m->problems.messages[i]));
+}
+
+/* And each owner of his factors. */
+static json_object *status_problems(const Manager *m, const CallPeer *peer) {
+        json_object *list = json_object_new_array();
+
+        if (peer->administrator)
+                status_add_problems(m, list);
+        for (size_t i = 0; i < m->registry.n_factors; i++) {
+                const Factor *f = m->registry.factors[i];
+                char until[RFC3339_SIZE], text[256];
+                if (f->cooling_until == 0 || !call_peer_may(peer, f->record.owner))
+                        continue;
+                (void) snprintf(text, sizeof(text),
+                                "Factor %s cools down until %s or longer: more challenges came "
+                                "than [Prompt] Budget= allows",
+                                f->record.name, rfc3339_format(f->cooling_until, until));
+                json_object_array_add(list, json_object_new_string(text));
+        }
         return list;
 }
 
@@ -132,7 +151,7 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add(o, "polling", peer->administrator ? status_polling(m) : json_object_new_array());
         view_add_time(o, "last_poll", m->last_poll);
         view_add_string(o, "store_problem", peer->administrator ? store_problem(m->store) : NULL);
-        view_add(o, "problems", peer->administrator ? status_problems(m) : json_object_new_array());
+        view_add(o, "problems", status_problems(m, peer));
         view_add(o, "prompt", status_prompt(m->config));
         view_add(o, "locked", json_object_new_boolean(manager_is_locked(m, peer->uid)));
         (void) call_reply(call, view_reply("status", o));

@@ -131,7 +131,8 @@ int prompts_plan(Prompts *p, Challenge *c, ChallengeState to, PromptEffect *ret)
                 if (r < 0)
                         return r;
                 e.prompted = api_now(p->options.api);
-                e.begins = budget_is_spent(&c->factor->budget, &p->options.limit, prompts_clock());
+                e.clock = prompts_clock();
+                e.begins = budget_is_spent(&c->factor->budget, &p->options.limit, e.clock);
         } else
                 e.leaves = c->group != NULL && to != CHALLENGE_ASKING;
         if (e.begins)
@@ -207,7 +208,7 @@ void prompts_apply(Prompts *p, Challenge *c, const PromptEffect *e, usec_t now) 
         if (e->joins) {
                 prompt_group_add(e->joins, c);
                 c->prompted = e->prompted;
-                count_prompt(p, c->factor, e->prompted, prompts_clock());
+                count_prompt(p, c->factor, e->prompted, e->clock);
                 if (e->begins)
                         begin_cooling(p, c->factor);
         }
@@ -290,14 +291,17 @@ int prompts_resume(Prompts *p, Challenge *c) {
         return r;
 }
 
-void prompts_resume_budget(Prompts *p, Factor *f, usec_t asked) {
-        usec_t clock = usec_sub(prompts_clock(), usec_sub(api_now(p->options.api), asked));
+void prompts_resume_budget(Prompts *p, Factor *f, const StoreAsked *asked, size_t n) {
+        usec_t now = api_now(p->options.api);
 
-        (void) budget_pass(&f->budget, &p->options.limit, clock);
-        count_prompt(p, f, asked, clock);
-}
-
-void prompts_resume_done(Prompts *p, Factor *f) {
+        /* A machine that starts with a clock far behind was asked no sooner than now. */
+        if (n > 0 && now < asked[n - 1].asked)
+                now = asked[n - 1].asked;
+        for (size_t i = 0; i < n; i++) {
+                usec_t clock = usec_sub(prompts_clock(), usec_sub(now, asked[i].asked));
+                (void) budget_pass(&f->budget, &p->options.limit, clock);
+                count_prompt(p, f, asked[i].asked, clock);
+        }
         (void) budget_pass(&f->budget, &p->options.limit, prompts_clock());
         if (f->budget.cooling && reserve_cooling(p) >= 0)
                 begin_cooling(p, f);

@@ -33,6 +33,7 @@ typedef struct PromptEffect {
         bool leaves;        /* its group */
         bool begins;        /* its factor's cool-down */
         usec_t prompted;    /* server time when it was put before a person last */
+        usec_t clock;       /* of the budgets, then */
         Challenge **others; /* that are shown differently */
         size_t n_others;
         uint64_t first; /* the number of the first of them; the factor's follows */
@@ -60,11 +61,9 @@ void prompts_drop(Prompts *p, PromptEffect *e);
 /* After a restart: a challenge that was asked about still is. Nobody is told. Returns 0 or -errno.
  */
 int prompts_resume(Prompts *p, Challenge *c);
-/* After a restart: a person was asked about a challenge of the factor then (server time; each
- * factor's oldest first). Then, for each such factor: whether it still cools down. Nobody is told.
- */
-void prompts_resume_budget(Prompts *p, Factor *f, usec_t asked);
-void prompts_resume_done(Prompts *p, Factor *f);
+/* After a restart: when a person was asked about challenges of the factor, oldest first. It cools
+ * down if it still does. Nobody is told. */
+void prompts_resume_budget(Prompts *p, Factor *f, const StoreAsked *asked, size_t n);
 /* The challenge is freed. */
 void prompts_forget(Prompts *p, Challenge *c);
 /* Forgets what is long over. */

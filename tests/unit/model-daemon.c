@@ -406,11 +406,11 @@ static void start_prompts(void) {
                                          usec_sub(api_now(daemon_.api), daemon_.budget.span),
                                          daemon_.budget.span, &asked, &n, NULL),
                         0);
-        for (size_t i = 0; i < n; i++) {
-                Factor *f = factor_by_id(asked[i].factor_id);
-                prompts_resume_budget(host.prompts, f, asked[i].asked);
-                if (i + 1 == n || asked[i + 1].factor_id != asked[i].factor_id)
-                        prompts_resume_done(host.prompts, f);
+        for (size_t i = 0, end; i < n; i = end) {
+                for (end = i + 1; end < n && asked[end].factor_id == asked[i].factor_id; end++)
+                        ;
+                prompts_resume_budget(
+                                host.prompts, factor_by_id(asked[i].factor_id), asked + i, end - i);
         }
         free(asked);
 }
