@@ -179,7 +179,7 @@ static int follow(Link *l, json_object *status) {
         return 0;
 }
 
-/* Takes one reply. Returns whether it was the last to this question. */
+/* Takes one reply. Returns 0, -ENOMEM, or what the connection failed with and was given up for. */
 static int take_answer(Link *l, const VarlinkMessage *m) {
         json_object *o = json_doc_object(m->parameters);
 

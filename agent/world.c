@@ -141,7 +141,7 @@ static int request_read(Request *r, json_object *o) {
         if (created)
                 (void) rfc3339_parse(created, &r->created);
         r->repeats = repeats > 0 && repeats < UINT16_MAX ? (unsigned) repeats : 0;
-        r->quiet = get_bool(o, "quiet", false);
+        r->quiet = get_bool(o, "quiet");
         r->confirm = read_confirm(get_string(o, "confirm"));
         r->totp = streq_ptr(get_string(o, "factor_type"), "totp");
         if (text_set(&r->factor, get_string(o, "factor")) < 0 ||

@@ -31,10 +31,8 @@ int64_t get_int(json_object *o, const char *key, int64_t otherwise) {
         return value ? json_object_get_int64(value) : otherwise;
 }
 
-bool get_bool(json_object *o, const char *key, bool otherwise) {
-        json_object *value = get_typed(o, key, json_type_boolean);
-
-        return value ? json_object_get_boolean(value) : otherwise;
+bool get_bool(json_object *o, const char *key) {
+        return json_object_get_boolean(get_typed(o, key, json_type_boolean));
 }
 
 size_t count_items(json_object *array) {

@@ -13,6 +13,6 @@ const char *get_string(json_object *o, const char *key);
 json_object *get_object(json_object *o, const char *key);
 json_object *get_array(json_object *o, const char *key);
 int64_t get_int(json_object *o, const char *key, int64_t otherwise);
-bool get_bool(json_object *o, const char *key, bool otherwise);
+bool get_bool(json_object *o, const char *key); /* false when it is not there */
 /* How many items an array has; 0 for NULL. */
 size_t count_items(json_object *array);
