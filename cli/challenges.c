@@ -75,7 +75,7 @@ static const char *state_text(json_object *o, char ret[static 64]) {
         else if (repeats > 0)
                 snprintf(ret, 64, "%.32s (+%" PRId64 ")", state, repeats);
         else
-                snprintf(ret, 64, "%.32s%s", state, get_bool(o, "quiet", false) ? " (quiet)" : "");
+                snprintf(ret, 64, "%.32s%s", state, get_bool(o, "quiet") ? " (quiet)" : "");
         return ret;
 }
 
