@@ -105,8 +105,10 @@ typedef struct ChallengeView {
 /* Frees what the view holds and zeroes it. */
 void challenge_view_done(ChallengeView *v);
 
+#define DOOR_POLICY "policy" /* nobody stands behind it */
+
 /* Who decided: a person behind a door, or a rule. */
 typedef struct Actor {
         uid_t uid;
-        const char *door; /* "socket", "policy" */
+        const char *door; /* "socket", DOOR_POLICY */
 } Actor;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/challenge.h"
 
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,20 @@ int challenge_list_pending(Session *s, List *ret) {
         return session_list(s, "ListChallenges", parameters_new(s), "challenges", ret);
 }
 
+/* "asking", and in brackets why it is not popped up, or how many it stands for. */
+static const char *state_text(json_object *o, char ret[static 64]) {
+        int64_t repeats = get_int(o, "repeats", 0);
+        const char *state = strempty(get_string(o, "state"));
+
+        if (get_string(o, "repeat_of"))
+                snprintf(ret, 64, "%.32s (repeat)", state);
+        else if (repeats > 0)
+                snprintf(ret, 64, "%.32s (+%" PRId64 ")", state, repeats);
+        else
+                snprintf(ret, 64, "%.32s%s", state, get_bool(o, "quiet") ? " (quiet)" : "");
+        return ret;
+}
+
 int challenge_print_table(FILE *out, json_object *challenges) {
         static const char *const headers[] = {"SID", "FACTOR", "TYPE", "STATE", "LEFT", "MESSAGE"};
         _cleanup_(table_freep) Table *t = NULL;
@@ -73,12 +88,12 @@ int challenge_print_table(FILE *out, json_object *challenges) {
                 return r;
         for (size_t i = 0; i < json_object_array_length(challenges); i++) {
                 json_object *o = json_object_array_get_idx(challenges, i);
-                char left[64];
+                char left[64], state[64];
 
                 table_add(t, get_string(o, "sid"));
                 table_add(t, get_string(o, "factor"));
                 table_add(t, get_string(o, "factor_type"));
-                table_add(t, get_string(o, "state"));
+                table_add(t, state_text(o, state));
                 table_add(t, time_left(get_string(o, "expires"), left));
                 table_add(t, get_string(o, "message"));
         }
@@ -86,14 +101,45 @@ int challenge_print_table(FILE *out, json_object *challenges) {
 }
 
 static int print_field(FILE *out, json_object *field) {
+        const char *text = get_string(field, "value");
         _cleanup_free_ char *label = NULL, *value = NULL;
 
         if (text_escape(strempty(get_string(field, "label")), &label) < 0 ||
-                        text_escape(strempty(get_string(field, "value")), &value) < 0)
+                        text_escape(text ? text : "(to be typed)", &value) < 0)
                 return complain(EXIT_FAILURE, "out of memory");
         /* Under a mark of their own: a label must not pass for one of ours. */
         fprintf(out, "%14s| %s: %s\n", "", label, value);
         return 0;
+}
+
+/* What an approval takes. */
+static int print_confirm(FILE *out, json_object *o) {
+        const char *confirm = strempty(get_string(o, "confirm"));
+        const char *label = strempty(get_string(o, "confirm_field"));
+        _cleanup_free_ char *text = NULL;
+        int r = 0;
+
+        if (streq(confirm, "sid"))
+                return print_pair(out, "to approve", "type the last four characters of the SID");
+        if (streq(confirm, "field"))
+                r = asprintf(&text, "type the value of \"%s\" as it stands where this comes from",
+                                label);
+        else if (streq(confirm, "never"))
+                r = asprintf(&text, "not possible: it has not one detail \"%s\" with a value",
+                                label);
+        if (r < 0) {
+                text = NULL;
+                return complain(EXIT_FAILURE, "out of memory");
+        }
+        return print_pair(out, "to approve", text);
+}
+
+static void print_repeats(FILE *out, json_object *o) {
+        int64_t repeats = get_int(o, "repeats", 0);
+
+        print_pair(out, "repeat of", get_string(o, "repeat_of"));
+        if (repeats > 0)
+                fprintf(out, "%14s: %" PRId64 " more that ask for the same\n", "repeats", repeats);
 }
 
 int challenge_print(FILE *out, json_object *o) {
@@ -113,6 +159,8 @@ int challenge_print(FILE *out, json_object *o) {
         print_pair(out, "expires", get_string(o, "expires"));
         print_pair(out, "time left", time_left(get_string(o, "expires"), left));
         print_pair(out, "digest", get_string(o, "digest"));
+        print_repeats(out, o);
+        print_confirm(out, o);
         print_pair(out, "message", get_string(o, "message"));
         for (size_t i = 0; i < n && r == 0; i++)
                 r = print_field(out, json_object_array_get_idx(fields, i));

@@ -40,6 +40,7 @@ int run_doctor(Session *s, const Arguments *a);
 int run_list(Session *s, const Arguments *a);
 int run_show(Session *s, const Arguments *a);
 int run_remove(Session *s, const Arguments *a);
+int run_set(Session *s, const Arguments *a);
 int run_chown(Session *s, const Arguments *a);
 /* enroll.c */
 int run_enroll_push(Session *s, const Arguments *a);

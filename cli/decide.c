@@ -7,25 +7,33 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "cli/challenge.h"
 #include "cli/output.h"
 
-#define ANSWER_MAX 64
+#define ANSWER_MAX 1024 /* bytes of a detail's value, at least */
+#define SID_END 4       /* characters that stand for a SID */
 
-/* Sends the decision on what was seen: this SID with this digest. */
-static int decide(Session *s, const char *operation, const char *sid, const char *digest) {
+/* Sends the decision on what was seen: this SID with this digest, and what was typed. */
+static int decide(Session *s,
+                const char *operation,
+                const char *sid,
+                const char *digest,
+                const char *confirm) {
         _cleanup_(json_doc_freep) JsonDoc *reply = NULL;
         json_object *p = parameters_new(s);
         int r;
 
         parameters_add_string(s, p, "sid", sid);
         parameters_add_string(s, p, "digest", digest);
+        parameters_add_string(s, p, "confirm", confirm);
         r = session_call(s, operation, p, &reply);
         return r == 0 ? challenge_print_reply(s, reply) : r;
 }
 
-/* Reads a line from the terminal, at most until the deadline. *ret is "" at its end. */
+/* Reads a line from the terminal, at most until the deadline. *ret is "" at its end, and when the
+ * line is too long to be an answer. */
 static int read_answer(Session *s, char ret[static ANSWER_MAX]) {
         struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
         size_t len = 0;
@@ -47,13 +55,72 @@ static int read_answer(Session *s, char ret[static ANSWER_MAX]) {
                         continue;
                 if (n <= 0 || c == '\n')
                         break;
-                /* A line that is too long is no answer that we know. */
-                ret[len] = c;
-                if (len + 2 < ANSWER_MAX)
+                if (len < ANSWER_MAX)
+                        ret[len] = c;
+                if (len <= ANSWER_MAX)
                         len++;
         }
-        ret[len] = 0;
+        ret[len < ANSWER_MAX ? len : 0] = 0;
         return 0;
+}
+
+/* Where nobody can be asked. */
+static int confirm_missing(bool field, const char *label) {
+        if (field)
+                return complain(EXIT_USAGE,
+                                "approving this wants the value of \"%s\" as it stands where the "
+                                "challenge comes from: give it with --confirm",
+                                label);
+        return complain(EXIT_USAGE,
+                        "more challenges of this factor came than is usual: name the whole SID, or "
+                        "give its last %d characters with --confirm",
+                        SID_END);
+}
+
+static int confirm_ask(Session *s, bool field, const char *label, char ret[static ANSWER_MAX]) {
+        _cleanup_free_ char *escaped = NULL;
+        int r;
+
+        if (text_escape(label, &escaped) < 0)
+                return complain(EXIT_FAILURE, "out of memory");
+        if (field)
+                fprintf(stderr, "Type the value of \"%s\" as it stands where this comes from: ",
+                                escaped);
+        else
+                fprintf(stderr, "Many like this came. Type the last %d characters of the SID: ",
+                                SID_END);
+        fflush(stderr);
+        r = read_answer(s, ret);
+        if (r == 0 && !*ret)
+                r = complain(EXIT_FAILURE, "nothing was decided");
+        return r;
+}
+
+/* Approves with what that takes: the option's text, or for a SID that was named whole its end, or
+ * what is typed now. shown: the challenge was printed already. */
+static int approve(Session *s, json_object *challenge, const char *digest, bool whole, bool shown) {
+        const char *sid = get_string(challenge, "sid"), *kind = get_string(challenge, "confirm");
+        const char *label = strempty(get_string(challenge, "confirm_field"));
+        const char *given = s->arguments->values[OPTION_CONFIRM];
+        bool field = streq_ptr(kind, "field");
+        char typed[ANSWER_MAX] = "";
+        int r;
+
+        if (!digest)
+                digest = get_string(challenge, "digest");
+        if (!given && streq_ptr(kind, "sid") && whole && sid_valid(sid, "YC"))
+                given = sid + SID_LEN - SID_END;
+        if (given || (!field && !streq_ptr(kind, "sid")))
+                return decide(s, "Approve", sid, digest, given);
+        if (!isatty(STDIN_FILENO))
+                return confirm_missing(field, label);
+        r = shown ? 0 : challenge_print(stderr, challenge);
+        if (r == 0)
+                r = confirm_ask(s, field, label, typed);
+        if (r == 0)
+                r = decide(s, "Approve", sid, digest, typed);
+        secret_wipe(typed, sizeof(typed));
+        return r;
 }
 
 /* Shows the challenge and asks; only a whole word decides. */
@@ -73,10 +140,10 @@ static int ask_and_decide(Session *s, json_object *challenge) {
         if (r != 0)
                 return r;
         if (streq(answer, "approve"))
-                return decide(s, "Approve", sid, get_string(challenge, "digest"));
+                return approve(s, challenge, NULL, false, true);
         if (streq(answer, refuse))
-                return totp ? decide(s, "Ignore", sid, NULL)
-                            : decide(s, "Deny", sid, get_string(challenge, "digest"));
+                return totp ? decide(s, "Ignore", sid, NULL, NULL)
+                            : decide(s, "Deny", sid, get_string(challenge, "digest"), NULL);
         return complain(EXIT_FAILURE, "nothing was decided");
 }
 
@@ -101,7 +168,7 @@ static int find_pending(List *l, const char *digest, json_object **ret) {
         return r != 0 ? r : complain(EXIT_USAGE, "%zu are pending: say which, by its SID", n);
 }
 
-static int decide_pending(Session *s, const char *operation, const char *digest) {
+static int decide_pending(Session *s, bool approves, const char *digest) {
         _cleanup_(list_done) List l = {0};
         json_object *challenge = NULL;
         int r;
@@ -111,29 +178,32 @@ static int decide_pending(Session *s, const char *operation, const char *digest)
                 r = find_pending(&l, digest, &challenge);
         if (r != 0)
                 return r;
-        return digest ? decide(s, operation, get_string(challenge, "sid"), digest)
-                      : ask_and_decide(s, challenge);
+        if (!digest)
+                return ask_and_decide(s, challenge);
+        return approves ? approve(s, challenge, digest, false, false)
+                        : decide(s, "Deny", get_string(challenge, "sid"), digest, NULL);
 }
 
-static int decide_named(
-                Session *s, const char *operation, const char *reference, const char *digest) {
+static int decide_named(Session *s, bool approves, const char *reference, const char *digest) {
         _cleanup_(json_doc_freep) JsonDoc *found = NULL;
         bool whole = sid_valid(reference, "YC");
         json_object *challenge = NULL;
         int r;
 
-        if (whole && digest)
-                return decide(s, operation, reference, digest);
+        if (whole && digest && !approves)
+                return decide(s, "Deny", reference, digest, NULL);
         r = challenge_get(s, reference, &found, &challenge);
         if (r != 0)
                 return r;
         if (!whole && !digest)
                 return ask_and_decide(s, challenge);
-        return decide(s, operation, get_string(challenge, "sid"),
-                        digest ? digest : get_string(challenge, "digest"));
+        if (approves)
+                return approve(s, challenge, digest, whole, false);
+        return decide(s, "Deny", get_string(challenge, "sid"),
+                        digest ? digest : get_string(challenge, "digest"), NULL);
 }
 
-static int run_decision(Session *s, const Arguments *a, const char *operation, const char *verb) {
+static int run_decision(Session *s, const Arguments *a, bool approves) {
         const char *reference = a->n_words > 0 ? a->words[0] : NULL;
         const char *digest = a->values[OPTION_DIGEST];
 
@@ -145,15 +215,15 @@ static int run_decision(Session *s, const Arguments *a, const char *operation, c
                 return complain(EXIT_USAGE,
                                 "%s wants a whole SID or --digest where there is no terminal to "
                                 "ask on",
-                                verb);
-        return reference ? decide_named(s, operation, reference, digest)
-                         : decide_pending(s, operation, digest);
+                                approves ? "approve" : "deny");
+        return reference ? decide_named(s, approves, reference, digest)
+                         : decide_pending(s, approves, digest);
 }
 
 int run_approve(Session *s, const Arguments *a) {
-        return run_decision(s, a, "Approve", "approve");
+        return run_decision(s, a, true);
 }
 
 int run_deny(Session *s, const Arguments *a) {
-        return run_decision(s, a, "Deny", "deny");
+        return run_decision(s, a, false);
 }

@@ -65,15 +65,33 @@ static int factor_print(json_object *o) {
                 printf("%14s: %" PRId64 "s\n", "period", get_int(o, "period", 0));
         print_pair(stdout, "created", get_string(o, "created"));
         print_pair(stdout, "last poll", get_string(o, "last_poll"));
+        print_pair(stdout, "match field", get_string(o, "match_field"));
+        print_pair(stdout, "cooling until", get_string(o, "cooling_until"));
         return print_pair(stdout, "error", get_string(o, "error"));
 }
 
-int factor_print_table(json_object *factors) {
-        static const char *const headers[] = {
-                        "NAME", "TYPE", "STATUS", "OWNER", "IDENTITY", "SID", "LAST POLL", "ERROR"};
-        _cleanup_(table_freep) Table *t = NULL;
-        int r = table_new(&t, headers, ELEMENTSOF(headers));
+static bool any_has(json_object *factors, const char *key) {
+        for (size_t i = 0; i < json_object_array_length(factors); i++)
+                if (get_string(json_object_array_get_idx(factors, i), key))
+                        return true;
+        return false;
+}
 
+/* What few factors have is no column where none has it. */
+int factor_print_table(json_object *factors) {
+        const char *headers[10] = {"NAME", "TYPE", "STATUS", "OWNER", "IDENTITY", "SID"};
+        bool match = any_has(factors, "match_field"), cooling = any_has(factors, "cooling_until");
+        _cleanup_(table_freep) Table *t = NULL;
+        size_t n = 6;
+        int r;
+
+        if (match)
+                headers[n++] = "MATCH FIELD";
+        if (cooling)
+                headers[n++] = "COOLING UNTIL";
+        headers[n++] = "LAST POLL";
+        headers[n++] = "ERROR";
+        r = table_new(&t, headers, n);
         if (r != 0)
                 return r;
         for (size_t i = 0; i < json_object_array_length(factors); i++) {
@@ -88,6 +106,10 @@ int factor_print_table(json_object *factors) {
                 /* An imported secret has a label where others have an identity. */
                 table_add(t, identity ? identity : get_string(o, "label"));
                 table_add(t, get_string(o, "sid"));
+                if (match)
+                        table_add(t, get_string(o, "match_field"));
+                if (cooling)
+                        table_add(t, get_string(o, "cooling_until"));
                 table_add(t, get_string(o, "last_poll"));
                 table_add(t, get_string(o, "error"));
         }
@@ -163,6 +185,20 @@ int run_remove(Session *s, const Arguments *a) {
         if (s->json)
                 return print_json(NULL);
         return print_pair(stdout, "removed", a->words[0]);
+}
+
+int run_set(Session *s, const Arguments *a) {
+        _cleanup_(json_doc_freep) JsonDoc *reply = NULL;
+        json_object *p;
+        int r;
+
+        if (argument_given(a, OPTION_MATCH_FIELD) == argument_given(a, OPTION_NO_MATCH_FIELD))
+                return complain(EXIT_USAGE, "set wants --match-field LABEL or --no-match-field");
+        p = parameters_new(s);
+        parameters_add_string(s, p, "name", a->words[0]);
+        parameters_add_option(s, p, "field", OPTION_MATCH_FIELD);
+        r = session_call(s, "SetMatchField", p, &reply);
+        return r == 0 ? factor_print_reply(s, reply) : r;
 }
 
 int run_chown(Session *s, const Arguments *a) {

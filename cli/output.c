@@ -61,6 +61,10 @@ int64_t get_int(json_object *o, const char *key, int64_t otherwise) {
         return value ? json_object_get_int64(value) : otherwise;
 }
 
+bool get_bool(json_object *o, const char *key) {
+        return json_object_get_boolean(get_typed(o, key, json_type_boolean));
+}
+
 json_object *get_object(json_object *o, const char *key) {
         return get_typed(o, key, json_type_object);
 }

@@ -15,6 +15,7 @@ void remark(const char *format, ...) _printf_(1, 2);
 /* Members of an object, with what to take when they are absent or of another type. Borrowed. */
 const char *get_string(json_object *o, const char *key);
 int64_t get_int(json_object *o, const char *key, int64_t otherwise);
+bool get_bool(json_object *o, const char *key); /* false when it is not there */
 json_object *get_object(json_object *o, const char *key);
 json_object *get_array(json_object *o, const char *key);
 /* How many items an array has; 0 for NULL. */

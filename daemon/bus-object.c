@@ -47,7 +47,7 @@ static json_object *make_view(Bus *b, const char *path) {
         const Factor *f = c ? NULL : find_factor(b, path);
 
         if (c)
-                return view_challenge(&c->view);
+                return view_challenge(c);
         return f ? view_factor(f) : view_object_of_string("version", FACTORD_VERSION);
 }
 

@@ -76,7 +76,7 @@ void challenge_tell(const Challenge *c, Call *call) {
         case CHALLENGE_APPROVED:
         case CHALLENGE_DENIED:
         case CHALLENGE_IGNORED:
-                (void) call_reply(call, view_reply("challenge", view_challenge(v)));
+                (void) call_reply(call, view_reply("challenge", view_challenge(c)));
                 return;
         case CHALLENGE_EXPIRED:
                 (void) call_error(call, IPC_EXPIRED, challenge_error_sid(c),

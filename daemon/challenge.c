@@ -9,10 +9,11 @@
 
 #include "base/text.h"
 #include "daemon/answer.h"
+#include "daemon/challenge-change.h"
 #include "daemon/challenge-wait.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
-#include "daemon/view.h"
+#include "daemon/prompt.h"
 #include "push/payload.h"
 
 #define CHALLENGE_ACCURACY (10 * USEC_PER_MSEC)
@@ -96,11 +97,6 @@ int challenge_new(Challenge **ret,
         return 0;
 }
 
-/* The one place that assigns a state. */
-static void challenge_set_state(Challenge *c, ChallengeState to) {
-        c->view.state = to;
-}
-
 int challenge_restore(Challenge **ret,
                 const ChallengeHost *host,
                 Factor *factor,
@@ -120,6 +116,8 @@ int challenge_restore(Challenge **ret,
                 return r;
         challenge_set_state(c, row->state);
         c->attempts = row->attempts;
+        c->mismatches = row->mismatches;
+        c->prompted = row->asked;
         c->sequence = row->sequence;
         c->changed = row->changed;
         r = text_set(&c->view.reason, row->reason);
@@ -141,6 +139,7 @@ Challenge *challenge_free(Challenge *c) {
         if (!c)
                 return NULL;
         challenge_waiters_dismiss(c);
+        prompts_forget(c->host->prompts, c);
         api_call_free(c->call);
         sd_event_source_disable_unref(c->timer);
         store_decision_done(&c->decision);
@@ -187,7 +186,12 @@ static void challenge_schedule_expiry(Challenge *c) {
 }
 
 static void challenge_put_to_policy(Challenge *c);
-static void challenge_record_end(Challenge *c);
+
+/* The store could not be written when it came. */
+static void challenge_try_end(Challenge *c) {
+        if (challenge_record_end(c) < 0)
+                challenge_schedule(c, CHALLENGE_STORE_RETRY);
+}
 
 static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
         Challenge *c = userdata;
@@ -195,7 +199,7 @@ static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
         if (c->view.state == CHALLENGE_ANSWERING || c->view.state == CHALLENGE_SUBMITTED)
                 answer_attempt(c);
         else if (life_is_final(c->view.state))
-                challenge_record_end(c); /* the store could not be written when it came */
+                challenge_try_end(c);
         else if (challenge_is_expired(c))
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
         else if (c->view.state == CHALLENGE_DECIDING)
@@ -205,138 +209,14 @@ static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* A change of state with all that must be durable with it. */
-typedef struct Change {
-        ChallengeState to;
-        const char *reason;
-        StoreDecision *decision; /* a new one; taken on success */
-        const char *void_reason; /* the standing one is voided */
-} Change;
-
-static int change_audit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
-        const StoreDecision *d = change->decision  ? change->decision
-                                 : c->has_decision ? &c->decision
-                                                   : NULL;
-        AuditRecord a = {
-                        .time = now,
-                        .factor = c->view.factor,
-                        .challenge = c->view.sid,
-                        .digest = c->view.digest,
-                        .decision = d ? d->id : NULL,
-                        .verb = d ? verb_to_string(d->verb) : NULL,
-                        .rule = d ? d->rule : NULL,
-                        .door = d ? d->door : NULL,
-                        .uid = d && !d->rule ? (int64_t) d->uid : -1,
-        };
-        int r;
-
-        if (change->decision) {
-                a.event = "decision";
-                r = store_audit_append(c->host->store, &a, reterr_msg);
-                if (r < 0)
-                        return r;
-        }
-        if (change->void_reason) {
-                a.event = "void";
-                a.reason = change->void_reason;
-                return store_audit_append(c->host->store, &a, reterr_msg);
-        }
-        if (life_is_final(change->to)) {
-                a.event = "outcome";
-                a.outcome = challenge_state_to_string(change->to);
-                return store_audit_append(c->host->store, &a, reterr_msg);
-        }
-        return 0;
-}
-
-static int change_write(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
-        Store *store = c->host->store;
-        int r;
-
-        if (change->void_reason) {
-                r = store_decision_void(store, c->view.sid, change->void_reason, now, reterr_msg);
-                if (r < 0)
-                        return r;
-        }
-        if (change->decision) {
-                r = store_decision_add(store, change->decision, reterr_msg);
-                if (r < 0)
-                        return r;
-        }
-        r = change_audit(c, change, now, reterr_msg);
-        if (r < 0)
-                return r;
-
-        StoreChallenge row = {
-                        .factor_id = c->factor->record.id,
-                        .state = change->to,
-                        .document = c->document,
-                        .reason = (char *) (uintptr_t) change->reason,
-                        .expires = c->view.expires,
-                        .changed = now,
-                        .attempts = c->attempts,
-        };
-        memcpy(row.sid, c->view.sid, sizeof(row.sid));
-        r = store_challenge_put(store, &row, reterr_msg);
-        if (r < 0)
-                return r;
-        c->sequence = row.sequence;
-        return 0;
-}
-
-/* Makes a change durable, all of it or nothing. */
-static int change_commit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
-        int r;
-
-        r = store_begin(c->host->store, reterr_msg);
-        if (r < 0)
-                return r;
-        r = change_write(c, change, now, reterr_msg);
-        return store_end(c->host->store, r, reterr_msg);
-}
-
-/* Makes a change durable, then real, then known. On failure nothing has changed. */
-static int challenge_change(Challenge *c, const Change *change, char **reterr_msg) {
-        usec_t now = now_realtime();
-        int r;
-
-        assert(life_may_move(c->view.state, change->to));
-        r = change_commit(c, change, now, reterr_msg);
-        if (r < 0)
-                return r;
-        if (change->void_reason) {
-                store_decision_done(&c->decision);
-                c->has_decision = false;
-        }
-        if (change->decision) {
-                c->decision = *change->decision;
-                *change->decision = (StoreDecision){0};
-                c->has_decision = true;
-        }
-        (void) text_set(&c->view.reason, change->reason);
-        c->changed = now;
-        challenge_set_state(c, change->to);
-        c->host->changed(c, c->host->userdata);
-        return 0;
-}
-
 int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **reterr_msg) {
         return challenge_change(c, &(Change){.to = to, .reason = reason}, reterr_msg);
 }
 
-/* After a final state: nothing more is due, and nobody waits any more. */
-static void challenge_settle(Challenge *c) {
+void challenge_settle(Challenge *c) {
         (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
         c->call = api_call_free(c->call);
         challenge_waiters_tell(c);
-}
-
-/* The end that could not be recorded when it came, until it can. */
-static void challenge_record_end(Challenge *c) {
-        Change change = {.to = c->view.state, .reason = c->view.reason};
-
-        if (change_commit(c, &change, c->changed, NULL) < 0)
-                challenge_schedule(c, CHALLENGE_STORE_RETRY);
 }
 
 static void challenge_complete_change(Challenge *c, const Change *change) {
@@ -391,8 +271,8 @@ static void challenge_put_to_policy(Challenge *c) {
         challenge_schedule(c, CHALLENGE_STORE_RETRY);
         Verb verb = c->host->policy(&c->view, &rule, c->host->userdata);
         if (verb != VERB_ASK) {
-                challenge_decide(c, verb, c->view.digest,
-                                &(Actor){.uid = (uid_t) -1, .door = "policy"}, rule, NULL);
+                challenge_decide(c, verb, c->view.digest, NULL,
+                                &(Actor){.uid = (uid_t) -1, .door = DOOR_POLICY}, rule, NULL);
                 return;
         }
         r = challenge_move(c, CHALLENGE_ASKING, NULL, &why);
@@ -409,6 +289,9 @@ void challenge_begin(Challenge *c) {
                 challenge_put_to_policy(c);
                 return;
         case CHALLENGE_ASKING:
+                if (prompts_resume(c->host->prompts, c) < 0)
+                        log_warning("Cannot tell whose repeat %s is: out of memory; ignoring",
+                                        c->view.sid);
                 challenge_schedule_expiry(c);
                 return;
         case CHALLENGE_ANSWERING:
@@ -447,88 +330,6 @@ int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg) {
         }
         challenge_put_to_policy(c);
         return 0;
-}
-
-/* Whether a decision can stand now; answers call when not. */
-static bool challenge_may_decide(Challenge *c, Verb verb, const char *digest, Call *call) {
-        ChallengeState state = c->view.state;
-        json_object *extra;
-
-        if (verb == VERB_DENY && c->view.factor_type != FACTOR_PUSH) {
-                (void) call_invalid(call, "sid",
-                                "%s is a TOTP challenge, which cannot be denied; use ignore to let "
-                                "it expire",
-                                c->view.sid);
-                return false;
-        }
-        if (state == CHALLENGE_EXPIRED ||
-                        (!life_is_final(state) && !c->has_decision && challenge_is_expired(c))) {
-                (void) call_error(call, IPC_EXPIRED, challenge_error_sid(c),
-                                "Challenge %s has expired", c->view.sid);
-                return false;
-        }
-        if (c->has_decision || life_is_final(state)) {
-                extra = challenge_error_sid(c);
-                view_add_string(extra, "state", challenge_state_to_string(state));
-                (void) call_error(call, IPC_ALREADY_ANSWERED, extra, "Challenge %s is already %s",
-                                c->view.sid, challenge_state_to_string(state));
-                return false;
-        }
-        if (digest && !streq(digest, c->view.digest)) {
-                (void) call_error(call, IPC_STALE, challenge_error_sid(c),
-                                "Challenge %s is not what was shown any more; look at it again",
-                                c->view.sid);
-                return false;
-        }
-        return true;
-}
-
-void challenge_decide(Challenge *c,
-                Verb verb,
-                const char *digest,
-                const Actor *actor,
-                const char *rule,
-                Call *call) {
-        _cleanup_(store_decision_done) StoreDecision d = {
-                        .factor_id = c->factor->record.id,
-                        .verb = verb,
-                        .uid = actor->uid,
-                        .made = now_realtime(),
-        };
-        _cleanup_free_ char *why = NULL;
-        int r;
-
-        if (!challenge_may_decide(c, verb, digest, call))
-                return;
-        memcpy(d.challenge_sid, c->view.sid, sizeof(d.challenge_sid));
-        memcpy(d.digest, c->view.digest, sizeof(d.digest));
-        if (text_set(&d.door, actor->door) < 0 || text_set(&d.rule, rule) < 0) {
-                (void) call_error(call, IPC_STORE_ERROR, NULL, "Out of memory");
-                return;
-        }
-        Change change = {
-                        .to = verb == VERB_IGNORE ? CHALLENGE_IGNORED : CHALLENGE_ANSWERING,
-                        .decision = &d,
-        };
-        r = challenge_change(c, &change, &why);
-        if (r < 0) {
-                log_error("Cannot record the decision on %s, so nothing is sent: %s", c->view.sid,
-                                error_text(why, r));
-                (void) call_error(call, IPC_STORE_ERROR, NULL,
-                                "The decision cannot be recorded, so nothing was sent: %s",
-                                error_text(why, r));
-                return;
-        }
-        if (verb == VERB_IGNORE) {
-                if (call)
-                        challenge_tell(c, call);
-                challenge_settle(c);
-                return;
-        }
-        if (call)
-                challenge_wait(c, call);
-        c->n_failures = 0;
-        answer_attempt(c);
 }
 
 bool challenge_missed(Challenge *c) {

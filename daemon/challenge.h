@@ -9,6 +9,8 @@
 
 typedef struct Challenge Challenge;
 typedef struct ChallengeWaiter ChallengeWaiter;
+typedef struct PromptGroup PromptGroup;
+typedef struct Prompts Prompts;
 
 #define CHALLENGE_CONFIRM_TIMEOUT (20 * USEC_PER_SEC) /* then a caller is told Unconfirmed */
 
@@ -17,6 +19,7 @@ typedef struct ChallengeHost {
         sd_event *event;
         Store *store;
         Api *api;
+        Prompts *prompts;
         const MetadataFacts *facts;
         /* The policy's word, and the rule that gave it (borrowed). */
         Verb (*policy)(const ChallengeView *v, const char **ret_rule, void *userdata);
@@ -31,14 +34,18 @@ struct Challenge {
         const ChallengeHost *host;
         Factor *factor;
         LIST_ENTRY(Challenge) of_factor;
-        ChallengeView view;     /* view.state is assigned in one function of challenge.c */
+        ChallengeView view;     /* view.state is assigned in one function: challenge_set_state() */
         char *document;         /* the provider's record as it came */
         bool too_long;          /* its answer could not be sent */
         bool on_bus;            /* it is an object of the session bus: bus-signal.c */
         StoreDecision decision; /* the standing one, when has_decision */
         bool has_decision;
-        int64_t attempts; /* TOTP codes sent for it */
-        int64_t n_wrong;  /* of them, those that the provider refused since the start */
+        int64_t attempts;   /* TOTP codes sent for it */
+        int64_t n_wrong;    /* of them, those that the provider refused since the start */
+        int64_t mismatches; /* wrong values typed to approve it */
+        usec_t prompted;    /* server time when it was put before a person last; 0: never */
+        PromptGroup *group; /* of those that ask for the same, while it is asked about: prompt.c */
+        size_t group_at;
         uint64_t sequence;
         usec_t changed;
         uint64_t round;         /* of the poll that named it last */
@@ -71,12 +78,14 @@ DEFINE_CLEANUP(Challenge *, challenge_free);
 /* Sets it going: a new one is put before the policy, a restored one goes on where it was. */
 void challenge_begin(Challenge *c);
 
-/* A decision on what was shown (digest; NULL only for VERB_IGNORE). When it stands it is durable,
- * the answer is on its way, and call is answered when the provider has confirmed; otherwise call is
- * answered with the reason at once. call may be NULL (a policy). */
+/* A decision on what was shown (digest; NULL only for VERB_IGNORE). confirm: what was typed to
+ * approve, or NULL; a policy need not type anything. When it stands it is durable, the answer is on
+ * its way, and call is answered when the provider has confirmed; otherwise call is answered with
+ * the reason at once. call may be NULL (a policy). */
 void challenge_decide(Challenge *c,
                 Verb verb,
                 const char *digest,
+                const char *confirm,
                 const Actor *actor,
                 const char *rule,
                 Call *call);

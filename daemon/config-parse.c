@@ -455,9 +455,9 @@ static const ConfigItem items[] = {
         { "Device", "Metadata", parse_facts, IN_CONFIG(metadata),
           "os hostname kernel version", CONFIG_ITEM_EMPTY },
 
-        { "Prompt", "ArmDelay",    parse_delay,  IN_CONFIG(arm_delay),         "500ms", CONFIG_ITEM_AHEAD },
-        { "Prompt", "Budget",      parse_budget, 0,                            "5/10min", CONFIG_ITEM_AHEAD },
-        { "Prompt", "WhileLocked", parse_locked, IN_CONFIG(show_while_locked), "hold", CONFIG_ITEM_AHEAD },
+        { "Prompt", "ArmDelay",    parse_delay,  IN_CONFIG(arm_delay),         "500ms", 0 },
+        { "Prompt", "Budget",      parse_budget, 0,                            "5/10min", 0 },
+        { "Prompt", "WhileLocked", parse_locked, IN_CONFIG(show_while_locked), "hold", 0 },
         { "Prompt", "Helper",      parse_file,   IN_CONFIG(helper),            NULL, CONFIG_ITEM_AHEAD },
 
         { "Policy", "Directory", parse_directory, IN_CONFIG(policy_directory), NULL, 0 },

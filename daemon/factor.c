@@ -94,6 +94,7 @@ Factor *factor_unref(Factor *f) {
         otp_key_free(f->otp_key);
         secret_done(&f->jwt);
         free(f->poll_error);
+        budget_done(&f->budget);
         free(f);
         return NULL;
 }

@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "base/secret.h"
+#include "daemon/budget.h"
 #include "daemon/config.h"
 #include "push/key.h"
 #include "store/store.h"
@@ -40,6 +41,8 @@ typedef struct Factor {
         usec_t examine_at;    /* boot time: when it is asked again */
         usec_t last_poll;     /* wall time; 0: never */
         char *poll_error;     /* of the last poll, or NULL */
+        Budget budget;        /* of prompts: prompt.c */
+        usec_t cooling_until; /* server time; 0: it does not cool down */
         bool stray_said;      /* that its list named what is not its own */
         bool poll_error_said; /* in the log */
         Secret jwt;

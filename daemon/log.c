@@ -55,21 +55,49 @@ int log_priority_from_string(const char *s) {
         return -EINVAL;
 }
 
-void log_write(int priority, const char *file, int line, const char *format, ...) {
+/* A line on its way to where lines go. id is NULL for an ordinary one, and factor with it. */
+typedef struct Line {
+        int priority;
+        const char *file;
+        int line;
+        const char *id, *factor;
+} Line;
+
+_printf_(2, 0) static void line_write(const Line *l, const char *format, va_list ap) {
         char text[LOG_LINE_MAX];
-        va_list ap;
 
-        if (priority > log_max_priority)
+        if (l->priority > log_max_priority)
                 return;
-        va_start(ap, format);
         vsnprintf(text, sizeof(text), format, ap);
-        va_end(ap);
-
-        if (log_to_journal) {
-                sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority,
-                                "SYSLOG_IDENTIFIER=factord", "CODE_FILE=%s", file, "CODE_LINE=%i",
-                                line, NULL);
+        if (!log_to_journal) {
+                fprintf(stderr, "factord: %s\n", text);
                 return;
         }
-        fprintf(stderr, "factord: %s\n", text);
+        /* The first NULL ends the fields. */
+        (void) sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", l->priority,
+                        "SYSLOG_IDENTIFIER=factord", "CODE_FILE=%s", l->file, "CODE_LINE=%i",
+                        l->line, l->id ? "MESSAGE_ID=%s" : NULL, l->id, "FACTORD_FACTOR=%s",
+                        l->factor, NULL);
+}
+
+void log_write(int priority, const char *file, int line, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        line_write(&(Line){.priority = priority, .file = file, .line = line}, format, ap);
+        va_end(ap);
+}
+
+void log_message(int priority,
+                const char *file,
+                int line,
+                const char *id,
+                const char *factor,
+                const char *format,
+                ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        line_write(&(Line){priority, file, line, id, factor}, format, ap);
+        va_end(ap);
 }

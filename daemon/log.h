@@ -15,6 +15,16 @@ int log_priority_from_string(const char *s);
 /* Writes a line. source is file:line for the journal's CODE_FILE and CODE_LINE. */
 void log_write(int priority, const char *file, int line, const char *format, ...) _printf_(4, 5);
 
+/* Likewise, with fields in the journal: id is one of daemon/message-ids.h, and factor (a name) is
+ * FACTORD_FACTOR=. */
+void log_message(int priority,
+                const char *file,
+                int line,
+                const char *id,
+                const char *factor,
+                const char *format,
+                ...) _printf_(6, 7);
+
 #define log_error(...) log_write(LOG_ERR, __FILE__, __LINE__, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __FILE__, __LINE__, __VA_ARGS__)
 #define log_notice(...) log_write(LOG_NOTICE, __FILE__, __LINE__, __VA_ARGS__)

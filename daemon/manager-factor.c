@@ -68,8 +68,14 @@ void manager_poll_factor(Manager *m, Factor *f) {
                 log_error("Cannot poll factor %s: out of memory", f->record.name);
 }
 
-int manager_update_factor(
-                Manager *m, Factor *f, const char *event, const Actor *actor, char **reterr_msg) {
+/* effect: its challenges that are shown differently with it. */
+static int manager_change_factor(Manager *m,
+                Factor *f,
+                const char *event,
+                const Actor *actor,
+                PromptEffect *effect,
+                char **reterr_msg) {
+        usec_t now = now_realtime();
         int r;
 
         r = store_begin(m->store, reterr_msg);
@@ -80,13 +86,33 @@ int manager_update_factor(
                 r = manager_audit_factor(m, event, f, actor, reterr_msg);
         if (r >= 0)
                 r = store_sequence_next(m->store, &f->sequence, reterr_msg);
+        if (r >= 0)
+                r = prompts_write(m->prompts, NULL, effect, now, reterr_msg);
         r = store_end(m->store, r, reterr_msg);
         if (r < 0)
                 return r;
+        prompts_apply(m->prompts, NULL, effect, now);
         f->active = now_boottime();
         manager_poll_factor(m, f);
         manager_tell_factor(m, f, "factor");
+        prompts_tell(m->prompts, NULL, effect);
         return 0;
+}
+
+int manager_update_factor(
+                Manager *m, Factor *f, const char *event, const Actor *actor, char **reterr_msg) {
+        return manager_change_factor(m, f, event, actor, &(PromptEffect){0}, reterr_msg);
+}
+
+int manager_update_match_field(Manager *m, Factor *f, const Actor *actor, char **reterr_msg) {
+        PromptEffect effect = {0};
+        int r;
+
+        r = prompts_plan_factor(f, &effect);
+        if (r >= 0)
+                r = manager_change_factor(m, f, "match-field", actor, &effect, reterr_msg);
+        prompts_drop(m->prompts, &effect);
+        return r;
 }
 
 /* What it still held ends with it, said and recorded; decided: also what was decided, though its

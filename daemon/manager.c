@@ -127,6 +127,7 @@ static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
         /* By the server's time: a wall clock that was set ahead makes nothing old. */
         if (api_clock(m->api)->heard && usec_add(m->pruned, PRUNE_INTERVAL) <= now_boottime())
                 manager_prune(m);
+        manager_tidy_prompts(m);
         examine_due(m);
         (void) sd_event_source_set_time_relative(s, TIDY_INTERVAL);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -174,7 +175,7 @@ static int manager_load_factors(Manager *m, char **reterr_msg) {
         return r;
 }
 
-static Factor *manager_factor_by_id(Manager *m, int64_t id) {
+Factor *manager_factor_by_id(Manager *m, int64_t id) {
         for (size_t i = 0; i < m->registry.n_factors; i++)
                 if (m->registry.factors[i]->record.id == id)
                         return m->registry.factors[i];
@@ -228,7 +229,14 @@ static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
                 *ret_exit = EXIT_IN_USE;
         if (r < 0)
                 return r;
+        m->host.store = m->store;
+        r = manager_prepare_prompts(m);
+        if (r < 0)
+                return r;
+        m->host.prompts = m->prompts;
         r = manager_load_factors(m, reterr_msg);
+        if (r >= 0)
+                r = manager_resume_budgets(m, reterr_msg);
         if (r < 0)
                 return r;
         return manager_load_challenges(m, reterr_msg);
@@ -415,7 +423,6 @@ int manager_new(Manager **ret,
         r = manager_open_store(m, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
-        m->host.store = m->store;
         r = manager_listen(m, listen_fd, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
@@ -429,6 +436,7 @@ int manager_new(Manager **ret,
 void manager_start(Manager *m) {
         for (size_t i = 0; i < m->registry.n_challenges; i++)
                 challenge_begin(m->registry.challenges[i]);
+        manager_renumber_prompts(m);
         enrollment_resume(m);
         for (size_t i = 0; i < m->registry.n_factors; i++)
                 manager_poll_factor(m, m->registry.factors[i]);
@@ -448,6 +456,7 @@ Manager *manager_free(Manager *m) {
         poller_free(m->poller);
         registry_done(&m->registry);
         bus_free(m->bus);
+        prompts_free(m->prompts);
         monitor_free(m->monitor);
         varlink_server_free(m->server);
         api_free(m->api);

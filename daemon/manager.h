@@ -7,6 +7,7 @@
 #include "daemon/config.h"
 #include "daemon/monitor.h"
 #include "daemon/poller.h"
+#include "daemon/prompt.h"
 #include "daemon/registry.h"
 #include "ipc/server.h"
 
@@ -28,6 +29,7 @@ struct Manager {
         Registry registry;
         MetadataFacts facts;
         ChallengeHost host;
+        Prompts *prompts;
         Monitor *monitor;
         Enrollment *enrollments;      /* under way */
         ProviderCall *provider_calls; /* under way */
@@ -68,6 +70,8 @@ Account *manager_account(Manager *m, const char *name);
  */
 Factor *manager_visible_factor(Manager *m, Call *call, const char *name_or_sid);
 
+/* The factor of a row of the store, or NULL. */
+Factor *manager_factor_by_id(Manager *m, int64_t id);
 /* Adds a stored factor to those at work: takes the record. Returns 0 or -errno with a message. */
 int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **reterr_msg);
 /* Writes a changed record, with an audit record of the event by actor (NULL: none, nobody); polls
@@ -75,6 +79,8 @@ int manager_add_factor(Manager *m, StoreFactor *record, Factor **ret, char **ret
  * is written. */
 int manager_update_factor(
                 Manager *m, Factor *f, const char *event, const Actor *actor, char **reterr_msg);
+/* Likewise, after its match field has changed: its challenges are shown differently. */
+int manager_update_match_field(Manager *m, Factor *f, const Actor *actor, char **reterr_msg);
 /* Tells the watchers of a factor's change ("factor", "removed"), which has its sequence number. */
 void manager_tell_factor(Manager *m, Factor *f, const char *type);
 /* Polls an active factor from now on, another no longer. */
@@ -89,6 +95,12 @@ void manager_restored(Manager *m, Factor *f);
 void manager_notify_status(Manager *m);
 /* Polls everything now: somebody asked, or the machine was asleep. */
 void manager_poke(Manager *m);
+/* Prompts: made once the store is open; budgets go on where they were, once factors are loaded; and
+ * what is asked about has new numbers after a restart. manager-prompt.c. */
+int manager_prepare_prompts(Manager *m);
+int manager_resume_budgets(Manager *m, char **reterr_msg);
+void manager_renumber_prompts(Manager *m);
+void manager_tidy_prompts(Manager *m);
 /* Takes a challenge up. Returns 0, -ENOMEM, or -ENOBUFS when too many are held. */
 int manager_hold(Manager *m, Challenge *c);
 /* Who asks, for decisions and the audit trail. */

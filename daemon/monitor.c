@@ -99,7 +99,7 @@ void monitor_challenge(Monitor *m, const Challenge *c) {
                 m->listener.challenge(c, m->listener.userdata);
         if (!m->watchers)
                 return;
-        v = view_challenge(&c->view);
+        v = view_challenge(c);
         monitor_tell(m, c->view.owner,
                         monitor_event(c->sequence, c->changed, "challenge", "challenge", v));
         json_object_put(v);
@@ -159,7 +159,7 @@ int monitor_replay(const Registry *r, Call *call, uint64_t since) {
         for (size_t i = 0; i < n && k >= 0; i++) {
                 const Challenge *c = changes[i].challenge;
                 const Factor *f = changes[i].factor;
-                json_object *v = c ? view_challenge(&c->view) : view_factor(f);
+                json_object *v = c ? view_challenge(c) : view_factor(f);
                 const char *type = c ? "challenge" : "factor";
 
                 k = call_reply_more(call,

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "daemon/authorize.h"
+#include "daemon/confirm.h"
 #include "daemon/life.h"
 #include "daemon/parameters.h"
 #include "daemon/provider.h"
@@ -148,6 +149,61 @@ void operation_set_owner(Manager *m, Call *call) {
         json_fields_done(fields, ELEMENTSOF(fields), &p);
         if (f && parameter_owner(call, number, &owner))
                 set_owner(m, call, f, owner);
+}
+
+typedef struct MatchParameters {
+        char *name, *field;
+} MatchParameters;
+
+static bool may_match(Call *call, const Factor *f, const char *field) {
+        size_t len = field ? utf8_length(field) : 1;
+
+        if (!f->record.sid || f->record.type == FACTOR_HOTP)
+                (void) call_invalid(call, "name",
+                                "Factor %s is not one of Verify's: it has no challenges",
+                                f->record.name);
+        else if (len < 1 || len > CONFIRM_LABEL_MAX)
+                (void) call_invalid(call, "field", "The label of a detail has 1 to %d characters",
+                                CONFIRM_LABEL_MAX);
+        else
+                return true;
+        return false;
+}
+
+static void set_match_field(Manager *m, Call *call, Factor *f, const char *field) {
+        _cleanup_free_ char *before = NULL, *why = NULL;
+        Actor actor = manager_actor(call);
+        int r;
+
+        if (!may_match(call, f, field))
+                return;
+        before = TAKE_PTR(f->record.match_field);
+        r = text_set(&f->record.match_field, field);
+        if (r >= 0)
+                r = manager_update_match_field(m, f, &actor, &why);
+        if (r < 0) {
+                free(f->record.match_field);
+                f->record.match_field = TAKE_PTR(before);
+                (void) call_error(call, IPC_STORE_ERROR, NULL, "%s", error_text(why, r));
+                return;
+        }
+        (void) call_reply(call, view_reply("factor", view_factor(f)));
+}
+
+void operation_set_match_field(Manager *m, Call *call) {
+        static const JsonField fields[] = {
+                        {"name", JSON_STRING, offsetof(MatchParameters, name), JSON_MANDATORY},
+                        {"field", JSON_STRING, offsetof(MatchParameters, field), JSON_NULLABLE},
+        };
+        MatchParameters p = {0};
+        Factor *f;
+
+        if (!parameters_read(call, fields, ELEMENTSOF(fields), &p))
+                return;
+        f = manager_visible_factor(m, call, p.name);
+        if (f)
+                set_match_field(m, call, f, p.field);
+        json_fields_done(fields, ELEMENTSOF(fields), &p);
 }
 
 typedef struct RemoveParameters {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/text.h"
 #include "daemon/authorize.h"
@@ -31,9 +32,8 @@ static json_object *status_accounts(const Manager *m) {
         return list;
 }
 
-static json_object *status_problems(const Manager *m) {
-        json_object *list = json_object_new_array();
-
+/* What an administrator has to know of the daemon as a whole. */
+static void status_add_problems(const Manager *m, json_object *list) {
         if (store_problem(m->store))
                 json_object_array_add(list, json_object_new_string(store_problem(m->store)));
         if (bus_problem(m->bus))
@@ -45,6 +45,25 @@ static json_object *status_problems(const Manager *m) {
                                                        "taken up"));
         for (size_t i = 0; i < m->problems.n; i++)
                 json_object_array_add(list, json_object_new_string(m->problems.messages[i]));
+}
+
+/* And each owner of his factors. */
+static json_object *status_problems(const Manager *m, const CallPeer *peer) {
+        json_object *list = json_object_new_array();
+
+        if (peer->administrator)
+                status_add_problems(m, list);
+        for (size_t i = 0; i < m->registry.n_factors; i++) {
+                const Factor *f = m->registry.factors[i];
+                char until[RFC3339_SIZE], text[256];
+                if (f->cooling_until == 0 || !call_peer_may(peer, f->record.owner))
+                        continue;
+                (void) snprintf(text, sizeof(text),
+                                "Factor %s cools down until %s or longer: more challenges came "
+                                "than [Prompt] Budget= allows",
+                                f->record.name, rfc3339_format(f->cooling_until, until));
+                json_object_array_add(list, json_object_new_string(text));
+        }
         return list;
 }
 
@@ -92,6 +111,21 @@ static json_object *status_polling(const Manager *m) {
         return list;
 }
 
+static json_object *status_prompt(const Config *c) {
+        json_object *o = json_object_new_object();
+
+        view_add_int(o, "arm_delay_ms", (int64_t) (c->arm_delay / USEC_PER_MSEC));
+        view_add_string(o, "while_locked", c->show_while_locked ? "show" : "hold");
+        view_add_int(o, "budget", c->budget);
+        view_add_int(o, "budget_span_ms", (int64_t) (c->budget_span / USEC_PER_MSEC));
+        return o;
+}
+
+/* Whether the caller's sessions are locked. */
+static bool status_is_locked(const Manager *m, const CallPeer *peer) {
+        return false;
+}
+
 /* Counts what the caller may see. */
 static void operation_get_status(Manager *m, Call *call) {
         const CallPeer *peer = call_peer(call);
@@ -124,7 +158,9 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add(o, "polling", peer->administrator ? status_polling(m) : json_object_new_array());
         view_add_time(o, "last_poll", m->last_poll);
         view_add_string(o, "store_problem", peer->administrator ? store_problem(m->store) : NULL);
-        view_add(o, "problems", peer->administrator ? status_problems(m) : json_object_new_array());
+        view_add(o, "problems", status_problems(m, peer));
+        view_add(o, "prompt", status_prompt(m->config));
+        view_add(o, "locked", json_object_new_boolean(status_is_locked(m, peer)));
         (void) call_reply(call, view_reply("status", o));
 }
 
@@ -218,7 +254,7 @@ static void operation_list_challenges(Manager *m, Call *call) {
                 if ((only && c->factor != only) || !call_peer_may(call_peer(call), c->view.owner) ||
                                 (!all && life_is_final(c->view.state)))
                         continue;
-                if (!list_item(&list, view_challenge(&c->view)))
+                if (!list_item(&list, view_challenge(c)))
                         break;
         }
         list_end(&list);
@@ -260,7 +296,7 @@ static void operation_get_challenge(Manager *m, Call *call) {
                 return;
         c = find_challenge(m, call, sid);
         if (c)
-                (void) call_reply(call, view_reply("challenge", view_challenge(&c->view)));
+                (void) call_reply(call, view_reply("challenge", view_challenge(c)));
 }
 
 static void operation_monitor(Manager *m, Call *call) {
@@ -281,14 +317,17 @@ static void operation_monitor(Manager *m, Call *call) {
 
 typedef struct DecideParameters {
         char *sid, *digest;
+        Secret confirm;
 } DecideParameters;
 
 static void decide(Manager *m, Call *call, Verb verb) {
         const JsonField fields[] = {
                         {"sid", JSON_STRING, offsetof(DecideParameters, sid), JSON_MANDATORY},
                         {"digest", JSON_STRING, offsetof(DecideParameters, digest), JSON_MANDATORY},
+                        {"confirm", JSON_SECRET, offsetof(DecideParameters, confirm),
+                                        JSON_NULLABLE},
         };
-        size_t n = verb == VERB_IGNORE ? 1 : 2;
+        size_t n = verb == VERB_IGNORE ? 1 : verb == VERB_DENY ? 2 : 3;
         DecideParameters p = {0};
         Challenge *c;
 
@@ -299,7 +338,9 @@ static void decide(Manager *m, Call *call, Verb verb) {
                 (void) call_invalid(call, "sid", "A decision names the whole SID");
         else if (c && manager_authorize(m, call)) {
                 Actor actor = manager_actor(call);
-                challenge_decide(c, verb, p.digest, &actor, NULL, call);
+                const char *confirm =
+                                parameter_given(call, "confirm") ? secret_string(&p.confirm) : NULL;
+                challenge_decide(c, verb, p.digest, confirm, &actor, NULL, call);
         }
         json_fields_done(fields, n, &p);
 }
@@ -336,6 +377,7 @@ void manager_dispatch(Call *call, void *userdata) {
                         [OPERATION_ENROLL_TOTP] = enroll_totp,
                         [OPERATION_IMPORT] = import_accounts,
                         [OPERATION_SET_OWNER] = operation_set_owner,
+                        [OPERATION_SET_MATCH_FIELD] = operation_set_match_field,
                         [OPERATION_REMOVE] = operation_remove,
                         [OPERATION_POLL] = operation_poll,
                         [OPERATION_CHALLENGE_CREATE] = provider_challenge_create,

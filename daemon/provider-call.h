@@ -39,5 +39,8 @@ bool provider_target(ProviderCall *p, const char *raw);
 /* Sends a request; r and why are its builder's outcome. Takes p: when nothing can be sent the call
  * is answered and p freed. */
 void provider_send(ProviderCall *p, VerifyRequest *request, int r, const char *why);
+/* Takes out of a challenge's object what a person has to type to approve it, if the factor is held
+ * here and matches a detail. c is the same challenge, read. */
+void provider_redact(const Manager *m, const VerifyChallenge *c, json_object *o);
 /* Answers a call with what the provider or the network said. */
 void provider_failed(Call *call, const ApiReply *reply);

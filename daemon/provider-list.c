@@ -42,8 +42,10 @@ static int list_gather(ProviderCall *p, const VerifyChallengeList *page) {
                 if (json_object_array_length(p->items) >= LIST_ALL_MAX)
                         return -E2BIG;
                 /* A copy: the page's own strings are wiped with it. */
-                if (json_object_deep_copy(json_doc_object(page->items[i].doc), &o, NULL) < 0 ||
-                                json_object_array_add(p->items, o) < 0) {
+                if (json_object_deep_copy(json_doc_object(page->items[i].doc), &o, NULL) < 0)
+                        return -ENOMEM;
+                provider_redact(p->manager, &page->items[i], o);
+                if (json_object_array_add(p->items, o) < 0) {
                         json_object_put(o);
                         return -ENOMEM;
                 }

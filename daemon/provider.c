@@ -31,6 +31,7 @@ static bool provider_pass_challenge(ProviderCall *p, const ApiReply *reply) {
         else {
                 if (p->creates)
                         provider_hurry(p->manager, &c);
+                provider_redact(p->manager, &c, json_doc_object(c.doc));
                 (void) call_reply(p->call,
                                 view_reply("challenge", json_object_get(json_doc_object(c.doc))));
         }

@@ -2,6 +2,8 @@
 
 #include "daemon/view.h"
 
+#include "daemon/prompt.h"
+
 void view_add(json_object *o, const char *key, json_object *value) {
         if (!o || json_object_object_add(o, key, value) < 0)
                 json_object_put(value);
@@ -40,19 +42,38 @@ json_object *view_api_error(int http_status, int64_t code) {
         return o;
 }
 
-static json_object *view_fields(const ChallengeView *v) {
+static json_object *view_fields(const Challenge *c) {
+        const ChallengeView *v = &c->view;
         json_object *fields = json_object_new_array();
 
         for (size_t i = 0; i < v->n_fields; i++) {
                 json_object *f = view_object_of_string("label", v->fields[i].label);
-                view_add_string(f, "value", v->fields[i].value);
+                view_add_string(f, "value",
+                                prompt_withholds(c, v->fields[i].label) ? NULL
+                                                                        : v->fields[i].value);
                 if (json_object_array_add(fields, f) < 0)
                         json_object_put(f);
         }
         return fields;
 }
 
-json_object *view_challenge(const ChallengeView *v) {
+/* What a prompter goes by. */
+static void view_add_prompt(json_object *o, const Challenge *c) {
+        const Challenge *leader = prompt_leader(c);
+        Confirm confirm = prompt_confirm(c);
+
+        view_add_string(o, "repeat_of", leader ? leader->view.sid : NULL);
+        view_add_int(o, "repeats", (int64_t) prompt_repeats(c));
+        view_add(o, "quiet", json_object_new_boolean(prompt_is_quiet(c)));
+        view_add_string(o, "confirm", confirm_to_string(confirm));
+        view_add_string(o, "confirm_field",
+                        confirm == CONFIRM_FIELD || confirm == CONFIRM_NEVER
+                                        ? c->factor->record.match_field
+                                        : NULL);
+}
+
+json_object *view_challenge(const Challenge *c) {
+        const ChallengeView *v = &c->view;
         json_object *o = json_object_new_object();
 
         view_add_string(o, "sid", v->sid);
@@ -64,10 +85,11 @@ json_object *view_challenge(const ChallengeView *v) {
         view_add_string(o, "service_sid", v->service_sid);
         view_add_string(o, "identity", v->identity);
         view_add_string(o, "message", v->message);
-        view_add(o, "fields", view_fields(v));
+        view_add(o, "fields", view_fields(c));
         view_add_time(o, "created", v->created);
         view_add_time(o, "expires", v->expires);
         view_add_string(o, "reason", v->reason);
+        view_add_prompt(o, c);
         return o;
 }
 
@@ -94,5 +116,7 @@ json_object *view_factor(const Factor *f) {
         view_add_time(o, "created", r->created);
         view_add_time(o, "last_poll", f->last_poll);
         view_add_string(o, "error", r->error ? r->error : f->poll_error);
+        view_add_string(o, "match_field", r->match_field);
+        view_add_time(o, "cooling_until", f->cooling_until);
         return o;
 }

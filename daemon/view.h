@@ -5,8 +5,7 @@
 
 #include <json-c/json.h>
 
-#include "base/model.h"
-#include "daemon/factor.h"
+#include "daemon/challenge.h"
 
 /* {key: value}; takes value. */
 json_object *view_reply(const char *key, json_object *value);
@@ -18,5 +17,5 @@ void view_add_int(json_object *o, const char *key, int64_t value);
 void view_add_time(json_object *o, const char *key, usec_t t); /* 0: null */
 
 json_object *view_api_error(int http_status, int64_t code);
-json_object *view_challenge(const ChallengeView *v);
+json_object *view_challenge(const Challenge *c);
 json_object *view_factor(const Factor *f);

@@ -41,6 +41,8 @@ static const BusMethod manager_methods[] = {
           N(data) N(options) N(factors), true },
         { "SetOwner",          OPERATION_SET_OWNER,             "sx",          "a{sv}",
           N(name) N(owner) N(factor), false },
+        { "SetMatchField",     OPERATION_SET_MATCH_FIELD,       "sa{sv}",      "a{sv}",
+          N(name) N(options) N(factor), false },
         { "Remove",            OPERATION_REMOVE,                "sa{sv}",      "",
           N(name) N(options), false },
         { "Poll",              OPERATION_POLL,                  "",            "",

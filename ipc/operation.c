@@ -17,6 +17,7 @@ const Operation operations[_OPERATION_MAX] = {
                 [OPERATION_ENROLL_TOTP] = {"EnrollTotp", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_IMPORT] = {"Import", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_SET_OWNER] = {"SetOwner", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_SET_MATCH_FIELD] = {"SetMatchField", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_REMOVE] = {"Remove", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_POLL] = {"Poll", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_CHALLENGE_CREATE] = {"ChallengeCreate", RIGHT_ADMINISTRATOR, false},

@@ -9,7 +9,7 @@
 /* With the standing decision; in the order of read_challenge(). */
 #define SELECT_CHALLENGE                                                                           \
         "SELECT c.sid, c.factor_id, c.state, c.document, c.reason, c.expires, c.changed, "         \
-        "c.sequence, c.attempts, "                                                                 \
+        "c.sequence, c.attempts, c.mismatches, c.asked, "                                          \
         "d.id IS NOT NULL, d.id, d.digest, d.verb, d.uid, d.door, d.rule, d.made "                 \
         "FROM challenge c "                                                                        \
         "LEFT JOIN decision d ON d.challenge_sid = c.sid AND d.voided IS NULL "
@@ -65,6 +65,8 @@ static int read_challenge(Statement *st, StoreChallenge *c, char **reterr_msg) {
         c->changed = column_usec(st);
         c->sequence = (uint64_t) column_int(st);
         c->attempts = column_int(st);
+        c->mismatches = column_int(st);
+        c->asked = column_usec(st);
         c->has_decision = column_int(st) != 0;
         if (c->has_decision)
                 read_decision(st, c, &c->decision);
@@ -79,12 +81,14 @@ static int write_challenge(
 
         r = statement_prepare(&st, s,
                         "INSERT INTO challenge (sid, factor_id, state, final, document, reason, "
-                        "expires, changed, sequence, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                        "?) ON CONFLICT (sid) DO UPDATE SET factor_id = excluded.factor_id, "
+                        "expires, changed, sequence, attempts, mismatches, asked) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO UPDATE "
+                        "SET factor_id = excluded.factor_id, "
                         "state = excluded.state, final = excluded.final, "
                         "document = excluded.document, reason = excluded.reason, "
                         "expires = excluded.expires, changed = excluded.changed, "
-                        "sequence = excluded.sequence, attempts = excluded.attempts",
+                        "sequence = excluded.sequence, attempts = excluded.attempts, "
+                        "mismatches = excluded.mismatches, asked = excluded.asked",
                         reterr_msg);
         if (r < 0)
                 return r;
@@ -99,6 +103,8 @@ static int write_challenge(
         bind_usec(&st, c->changed);
         bind_int(&st, (int64_t) sequence);
         bind_int(&st, c->attempts);
+        bind_int(&st, c->mismatches);
+        bind_usec(&st, c->asked);
 
         r = statement_run(&st, reterr_msg);
         if (r == -ENOENT)
@@ -217,11 +223,33 @@ int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **r
         return 0;
 }
 
+int store_challenge_set_mismatches(
+                Store *s, const char *sid, int64_t mismatches, char **reterr_msg) {
+        _cleanup_(statement_done) Statement st = {0};
+        int r;
+
+        r = statement_prepare(
+                        &st, s, "UPDATE challenge SET mismatches = ? WHERE sid = ?", reterr_msg);
+        if (r < 0)
+                return r;
+
+        bind_int(&st, mismatches);
+        bind_text(&st, sid);
+        r = statement_run(&st, reterr_msg);
+        if (r < 0)
+                return r;
+
+        return sqlite3_changes(s->handle) > 0
+                               ? 0
+                               : error_set(reterr_msg, -ENOENT, "The store holds no challenge %s",
+                                                 sid);
+}
+
 uint64_t store_sequence(const Store *s) {
         return s->sequence;
 }
 
-int store_sequence_next(Store *s, uint64_t *ret, char **reterr_msg) {
+int store_sequence_take(Store *s, size_t n, uint64_t *ret_first, char **reterr_msg) {
         _cleanup_(statement_done) Statement st = {0};
         int64_t value;
         bool found;
@@ -229,11 +257,12 @@ int store_sequence_next(Store *s, uint64_t *ret, char **reterr_msg) {
 
         /* Kept apart from the rows that it numbers, so that it rises even when they are dropped. */
         r = statement_prepare(&st, s,
-                        "UPDATE meta SET value = value + 1 WHERE name = 'sequence' RETURNING value",
+                        "UPDATE meta SET value = value + ? WHERE name = 'sequence' RETURNING value",
                         reterr_msg);
         if (r < 0)
                 return r;
 
+        bind_int(&st, (int64_t) n);
         r = statement_take_int(&st, &found, &value, reterr_msg);
         if (r < 0)
                 return r;
@@ -242,8 +271,12 @@ int store_sequence_next(Store *s, uint64_t *ret, char **reterr_msg) {
                 return error_set(reterr_msg, -EUCLEAN, "%s lacks its sequence number", s->path);
 
         s->sequence = (uint64_t) value;
-        *ret = s->sequence;
+        *ret_first = s->sequence - n + 1;
         return 0;
+}
+
+int store_sequence_next(Store *s, uint64_t *ret, char **reterr_msg) {
+        return store_sequence_take(s, 1, ret, reterr_msg);
 }
 
 static int prune(Store *s, const char *sql, usec_t before, char **reterr_msg) {

@@ -11,8 +11,9 @@
 /* What store_factor_update() may change, in the order of bind_factor() and read_factor(). */
 #define CHANGEABLE                                                                                 \
         "name, status, owner, sid, account_sid, service_sid, identity, credential_sid, account, "  \
-        "base_url, issuer, label, algorithm, digits, period, created, error"
-#define CHANGEABLE_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+        "base_url, issuer, label, algorithm, digits, period, created, error, "                     \
+        "match_field"
+#define CHANGEABLE_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
 void store_factor_done(StoreFactor *f) {
         free(f->name);
@@ -27,6 +28,7 @@ void store_factor_done(StoreFactor *f) {
         free(f->label);
         free(f->algorithm);
         free(f->error);
+        free(f->match_field);
         secret_done(&f->secret);
         *f = (StoreFactor){0};
 }
@@ -55,6 +57,7 @@ static void bind_factor(Statement *st, const StoreFactor *f) {
         bind_int(st, f->period);
         bind_usec(st, f->created);
         bind_text(st, f->error);
+        bind_text(st, f->match_field);
 }
 
 static void read_factor(Statement *st, StoreFactor *f) {
@@ -75,6 +78,7 @@ static void read_factor(Statement *st, StoreFactor *f) {
         f->period = column_int(st);
         f->created = column_usec(st);
         f->error = column_text(st);
+        f->match_field = column_text(st);
         f->id = column_int(st);
         f->type = (FactorType) column_word(st, factor_type_from_string);
         f->counter = column_int(st);

@@ -110,6 +110,13 @@ static const char *const migrations[] = {
                 "  door TEXT,"
                 "  mac BLOB NOT NULL"
                 ");",
+
+                "ALTER TABLE factor ADD COLUMN match_field TEXT;"
+                "ALTER TABLE challenge ADD COLUMN mismatches INTEGER NOT NULL DEFAULT 0;"
+                "ALTER TABLE challenge ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;" /* 0: never */
+                "CREATE INDEX challenge_asked ON challenge (asked) WHERE asked > 0;"
+                "CREATE INDEX challenge_factor_asked ON challenge (factor_id, asked)"
+                "  WHERE asked > 0;",
 };
 
 static_assert(ELEMENTSOF(migrations) == STORE_SCHEMA_VERSION, "a migration a version");

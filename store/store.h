@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "store/key-source.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 #define STORE_FACTORS_MAX 20000
 #define STORE_CODE_KEPT USEC_PER_DAY /* how long a sent code's step is remembered */
 #define DECISION_ID_SIZE 33          /* 16 random bytes in hex, and NUL */
@@ -63,8 +63,9 @@ typedef struct StoreFactor {
         int64_t period;  /* seconds */
         int64_t counter; /* HOTP: of the next code */
         usec_t created;
-        char *error;   /* why it does not work, or NULL */
-        Secret secret; /* push: PKCS#8 DER; TOTP, HOTP: the seed. Sealed in the file */
+        char *error;       /* why it does not work, or NULL */
+        char *match_field; /* label of the detail whose value Approve wants typed, or NULL */
+        Secret secret;     /* push: PKCS#8 DER; TOTP, HOTP: the seed. Sealed in the file */
 } StoreFactor;
 
 /* Frees, wipes and zeroes. */
@@ -123,8 +124,10 @@ typedef struct StoreChallenge {
         char *reason;   /* NULL */
         usec_t expires;
         usec_t changed;
-        uint64_t sequence; /* of its last change; rises over all challenges and factors */
-        int64_t attempts;  /* TOTP codes submitted for it */
+        uint64_t sequence;  /* of its last change; rises over all challenges and factors */
+        int64_t attempts;   /* TOTP codes submitted for it */
+        int64_t mismatches; /* wrong values typed for it */
+        usec_t asked;       /* server time when it was put before a person last; 0: never */
         bool has_decision;
         StoreDecision decision; /* the standing one, when has_decision; put does not write it */
 } StoreChallenge;
@@ -137,12 +140,31 @@ int store_challenge_put(Store *s, StoreChallenge *c, char **reterr_msg);
  * their standing decisions. *ret is a new array. */
 int store_challenges_load(
                 Store *s, usec_t now, StoreChallenge **ret, size_t *ret_n, char **reterr_msg);
+/* Notes how many wrong values were typed for a challenge: no change that has a number. -ENOENT when
+ * there is no such row. */
+int store_challenge_set_mismatches(
+                Store *s, const char *sid, int64_t mismatches, char **reterr_msg);
+/* When a person was asked about challenges, by factor. */
+typedef struct StoreAsked {
+        int64_t factor_id;
+        usec_t asked;
+} StoreAsked;
+/* The times of the factors that had one after since: each factor's, oldest first, from its last
+ * pause of gap or more on. *ret is a new array. */
+int store_asked_load(Store *s,
+                usec_t since,
+                usec_t gap,
+                StoreAsked **ret,
+                size_t *ret_n,
+                char **reterr_msg);
 /* One challenge by SID, or -ENOENT. */
 int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **reterr_msg);
-/* The highest sequence number given out, and the next one (for a change that is no challenge's).
- * A number is given out when its transaction is: a rollback takes it back. */
+/* The highest sequence number given out, and the next one, or the first of the next n (for changes
+ * that are no challenge's row). A number is given out when its transaction is: a rollback takes it
+ * back. */
 uint64_t store_sequence(const Store *s);
 int store_sequence_next(Store *s, uint64_t *ret, char **reterr_msg);
+int store_sequence_take(Store *s, size_t n, uint64_t *ret_first, char **reterr_msg);
 /* Drops provider text (documents) of final challenges that changed before text_before, and the rows
  * that changed before row_before. */
 int store_challenges_prune(Store *s, usec_t text_before, usec_t row_before, char **reterr_msg);
@@ -153,7 +175,7 @@ typedef struct AuditRecord {
         int64_t id; /* given by the store */
         usec_t time;
         const char *event;     /* "decision", "void", "outcome", "enrolled", "removed", "owner",
-                                  "import", … */
+                                  "import", "mismatch", "alarm", "match-field", … */
         const char *factor;    /* name, or NULL */
         const char *challenge; /* SID, or NULL */
         const char *decision;  /* id, or NULL */

@@ -78,6 +78,8 @@ class Daemon:
                 "Bus": "none",
             },
             "Poll": {"Interval": "200ms", "IdleInterval": "200ms"},
+            # Tests ask more often than people are asked.
+            "Prompt": {"Budget": "100000/10min"},
             # A folder that is not there means no rules; the developer's own must not count.
             "Policy": {"Directory": self.directory / "policy.d"},
         }

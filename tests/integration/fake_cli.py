@@ -39,6 +39,11 @@ def challenge(sid=SID, **other):
         "created": "2026-01-02T03:04:05Z",
         "expires": soon.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "reason": None,
+        "repeat_of": None,
+        "repeats": 0,
+        "quiet": False,
+        "confirm": "none",
+        "confirm_field": None,
         **other,
     }
 
@@ -54,6 +59,8 @@ def factor(name="laptop", **other):
         "identity": "alice-12",
         "last_poll": None,
         "error": None,
+        "match_field": None,
+        "cooling_until": None,
         **other,
     }
 
@@ -119,7 +126,8 @@ def assert_complains(result, status):
 
 
 def on_terminal(socket_path, *arguments, answer):
-    """Runs factorctl with a terminal for stdin; answers once it is asked. (status, out, err)"""
+    """Runs factorctl with a terminal for stdin; answers once it is asked, or each time that it is asked
+    when answer is a list. (status, out, err)"""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [FACTORCTL, "--socket", str(socket_path), *arguments],
@@ -130,13 +138,16 @@ def on_terminal(socket_path, *arguments, answer):
     os.close(theirs)
     try:
         err = b""
-        while not err.endswith(b": ") and select.select([process.stderr], [], [], 20)[0]:
-            piece = os.read(process.stderr.fileno(), 4096)
-            if not piece:
-                break
-            err += piece
-        if answer is not None:
-            os.write(ours, answer)
+        for line in answer if isinstance(answer, list) else [answer]:
+            asked = b""
+            while not asked.endswith(b": ") and select.select([process.stderr], [], [], 20)[0]:
+                piece = os.read(process.stderr.fileno(), 4096)
+                if not piece:
+                    break
+                asked += piece
+            err += asked
+            if line is not None:
+                os.write(ours, line)
         out, rest = process.communicate(timeout=20)
         return process.returncode, out.decode(), (err + rest).decode()
     finally:

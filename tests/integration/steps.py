@@ -2,8 +2,10 @@
 """What tests of factors and challenges ask of a daemon over its socket, without factorctl."""
 
 import base64
+import contextlib
 import json
 import re
+import sqlite3
 import time
 
 from harness import VarlinkError, wait_for
@@ -181,6 +183,14 @@ def approve(daemon, challenge):
 
 def deny(daemon, challenge):
     return call(daemon, "Deny", **shown(challenge))["challenge"]
+
+
+def audit_events(daemon, sid=None):
+    """The events of the audit trail, oldest first; of one challenge, or all."""
+    path = f"file:{daemon.state_directory}/factord.db?mode=ro"
+    with contextlib.closing(sqlite3.connect(path, uri=True)) as connection:
+        rows = connection.execute("SELECT event, challenge FROM audit ORDER BY id").fetchall()
+    return [event for event, challenge in rows if sid in (None, challenge)]
 
 
 def fetches(sandbox, sid, since=0):

@@ -13,6 +13,7 @@ from fake_cli import (  # noqa: F401
     challenge,
     ctl,
     daemon,
+    factor,
     on_terminal,
     socket_path,
 )
@@ -105,3 +106,101 @@ def test_terminal_limits(daemon, socket_path):
     assert SID in err and OTHER in err
     fake.answers["ListChallenges"] = {"challenges": []}
     assert on_terminal(socket_path, "approve", answer=None)[:2] == (3, "")
+
+
+# What an approval wants typed.
+
+FIELD = {"confirm": "field", "confirm_field": "Number", "fields": [{"label": "Number", "value": None}]}
+
+
+def wanting(daemon, **other):
+    asked = challenge(**other)
+    return daemon(
+        GetChallenge={"challenge": asked},
+        ListChallenges={"challenges": [asked]},
+        Approve={"challenge": challenge(state="approved")},
+        Deny={"challenge": challenge(state="denied")},
+    )
+
+
+def sent(fake):
+    return [c[1].get("confirm", "-") for c in fake.calls if c[0] == "Approve"]
+
+
+def test_whole_sid_is_typed(ctl, daemon, socket_path):
+    """Naming the whole SID is typing its end; a prefix, or none, is not."""
+    fake = wanting(daemon, confirm="sid")
+    for arguments in ([SID], [SID, "--digest", DIGEST]):
+        assert ctl("approve", *arguments).status == 0
+    assert sent(fake) == [SID[-4:]] * 2
+    for arguments in ([SID[:12]], []):
+        assert_complains(ctl("approve", *arguments, "--digest", DIGEST), 2)
+        assert ctl("approve", *arguments, "--digest", DIGEST, "--confirm", "cdef").status == 0
+    assert sent(fake)[2:] == ["cdef"] * 2
+    assert ctl("deny", SID, "--digest", DIGEST).status == 0
+    status, _, err = on_terminal(socket_path, "approve", answer=[b"approve\n", b"cdef\n"])
+    assert status == 0 and "last 4 characters" in err
+    assert sent(fake)[4:] == ["cdef"]
+
+
+def test_value_is_typed(ctl, daemon, socket_path):
+    fake = wanting(daemon, **FIELD)
+    for arguments in ([SID], [SID, "--digest", DIGEST], ["--digest", DIGEST]):
+        result = ctl("approve", *arguments)
+        assert_complains(result, 2)
+        assert "--confirm" in result.stderr and "Number" in result.stderr
+        assert ctl("approve", *arguments, "--confirm", " 4 2\u00e9").status == 0
+    assert sent(fake) == [" 4 2\u00e9"] * 3
+    for answer in ([b"approve\n", b"42\n"], [b"42\n"]):
+        named = [SID] if len(answer) == 1 else []
+        status, _, err = on_terminal(socket_path, "approve", *named, answer=answer)
+        assert status == 0 and "Number: (to be typed)" in err and "Log in?" in err
+    assert sent(fake)[3:] == ["42"] * 2
+    status, out, _ = on_terminal(socket_path, "approve", answer=[b"approve\n", b"\n"])
+    assert (status, out) == (1, "")
+    status, out, _ = on_terminal(socket_path, "approve", answer=[b"approve\n", b"x" * 2000 + b"\n"])
+    assert (status, out) == (1, "")
+    assert len(sent(fake)) == 5
+
+
+def test_nothing_is_typed(ctl, daemon):
+    """Nothing wanted, nothing sent; what cannot be approved is the daemon's to refuse."""
+    fake = wanting(daemon)
+    assert ctl("approve", SID).status == 0
+    fake.answers["GetChallenge"] = {"challenge": challenge(confirm="never", confirm_field="Number")}
+    assert ctl("approve", SID).status == 0
+    assert sent(fake) == ["-"] * 2
+
+
+def test_shown(ctl, daemon):
+    """Repeats are marked in the table; what has to be typed stands in the details."""
+    challenges = [
+        challenge(repeats=2),
+        challenge(OTHER, repeat_of=SID, quiet=True),
+        challenge(quiet=True, confirm="sid"),
+    ]
+    daemon(
+        ListChallenges={"challenges": challenges},
+        GetChallenge=lambda p: {"challenge": challenge(repeats=2, **FIELD)},
+    )
+    lines = ctl("pending").stdout.splitlines()
+    assert "asking (+2)" in lines[1] and "asking (repeat)" in lines[2] and "asking (quiet)" in lines[3]
+    assert ctl("pending", "--json").json["challenges"] == challenges
+    text = ctl("show", SID).stdout
+    assert "Number: (to be typed)" in text and "2 more that ask for the same" in text
+    assert 'type the value of "Number"' in text
+
+
+def test_set(ctl, daemon):
+    matching = factor(match_field="Number", cooling_until="2026-01-02T03:04:05Z")
+    fake = daemon(SetMatchField={"factor": matching}, ListFactors={"factors": [matching, factor("b")]})
+    assert "match field: Number" in ctl("set", "laptop", "--match-field", "Number").stdout
+    assert ctl("set", "laptop", "--no-match-field", "--json").json["factor"] == matching
+    assert [c[1] for c in fake.calls] == [{"name": "laptop", "field": "Number"}, {"name": "laptop"}]
+    assert_complains(ctl("set", "laptop"), 2)
+    assert_complains(ctl("set", "laptop", "--match-field", "a", "--no-match-field"), 2)
+    header, first, second = ctl("list").stdout.splitlines()
+    assert "MATCH FIELD" in header and "COOLING UNTIL" in header
+    assert "Number" in first and "2026-01-02T03:04:05Z" in first
+    fake.answers["ListFactors"] = {"factors": [factor("b")]}
+    assert "MATCH FIELD" not in ctl("list").stdout

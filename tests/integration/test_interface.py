@@ -295,6 +295,9 @@ def drive_factors(call, sandbox, daemon):
     assert call("GetCode", name="totp", next=True)["code"] in (first["next"], first["code"])
     owned = call("SetOwner", name="push", owner=4321)["factor"]
     assert owned["owner"] == 4321
+    matching = call("SetMatchField", name="push", field="Number")["factor"]
+    assert matching["match_field"] == "Number"
+    assert call("SetMatchField", name="push", field=None)["factor"].get("match_field") is None
     assert len(call("ListFactors")["factors"]) == 4
     for name in ("push", push["sid"]):
         assert call("ListFactors", name=name)["factors"][0]["sid"] == push["sid"]
@@ -339,6 +342,9 @@ def drive_errors(call, sandbox, push, daemon):
     for method in ("ListFactors", "GetCode", "Remove"):
         assert call.fails("NoSuchFactor", method, name="nobody")["name"] == "nobody"
     call.fails("NoSuchFactor", "SetOwner", name="nobody", owner=1)
+    call.fails("NoSuchFactor", "SetMatchField", name="nobody", field="a")
+    for field in ("", 37 * "ä"):
+        assert call.fails("InvalidParameter", "SetMatchField", name="push", field=field)["parameter"] == "field"
     call.fails("NoSuchFactor", "ListChallenges", factor="nobody")
     for method, more in (("GetChallenge", {}), ("Ignore", {}), ("Approve", {"digest": "0" * 64})):
         assert call.fails("NoSuchChallenge", method, sid=NO_CHALLENGE, **more)["sid"] == NO_CHALLENGE

@@ -109,6 +109,7 @@ def administrative():
         ("EnrollTotp", {"name": "mine", **whose}),
         ("Import", {"data": "otpauth://totp/a?secret=JBSWY3DPEHPK3PXP"}),
         ("SetOwner", {"name": "push", "owner": STRANGER}),
+        ("SetMatchField", {"name": "push", "field": "Number"}),
         ("Remove", {"name": "push", "local": True}),
         ("Poll", {}),
         ("ChallengeCreate", target),
@@ -150,7 +151,7 @@ def test_stranger(system, sandbox, held):
         assert rest[n]["parameters"] == {"name": name, "message": f"There is no factor {name}"}
     rest = rest[3 * len(names) :]
     assert [a["error"] for a in rest[:5]] == 5 * ["NoSuchChallenge"]
-    assert [a["error"] for a in rest[5:]] == 11 * ["NotAuthorized"]
+    assert [a["error"] for a in rest[5:]] == 12 * ["NotAuthorized"]
     assert not [r for r in sandbox.requests(since=before) if r["method"] == "POST"]
     assert call(system, "GetChallenge", sid=asked["sid"])["challenge"]["state"] == "asking"
 
@@ -170,7 +171,7 @@ def test_owner(system, sandbox, held):
     assert owner.error("Deny", **shown(roots)) == "NoSuchChallenge"
     assert owner.error("Ignore", sid=roots["sid"]) == "NoSuchChallenge"
     answers = owner.calls(*administrative())
-    assert [a["error"] for a in answers] == 11 * ["NotAuthorized"]
+    assert [a["error"] for a in answers] == 12 * ["NotAuthorized"]
 
 
 def test_owner_changes(system, sandbox, held):

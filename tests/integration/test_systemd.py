@@ -204,6 +204,26 @@ def test_restart_keeps_the_store(service, sandbox):
     assert payload["sid"] == sid and payload["status"] == "approved"
 
 
+def test_alarm_is_in_the_journal(service, sandbox, source_root):
+    """One record that can be waited for, names the factor and is explained."""
+    header = (source_root / "daemon/message-ids.h").read_text()
+    message_id = re.search(r'MESSAGE_ID_TOO_MANY_PROMPTS "(\w+)"', header)[1]
+    factor = enroll(service, sandbox, "bombed", "bombed-0001")
+    for i in range(8):
+        sandbox.create_push_challenge("bombed-0001", factor["sid"], f"Sign in {i}?")
+
+    def alarms():
+        return [m for m in service.journal("factord.service") if m.get("MESSAGE_ID") == message_id]
+
+    wait_for(alarms, what="the alarm")
+    service.run("factorctl", "--system", "remove", "--local", "bombed")
+    (alarm,) = alarms()
+    assert (alarm["FACTORD_FACTOR"], alarm["PRIORITY"]) == ("bombed", "4")
+    service.run("journalctl", "--update-catalog")
+    said = service.run("journalctl", "-x", "--no-pager", f"MESSAGE_ID={message_id}").out
+    assert "Too many approvals are asked for with factor bombed" in said
+
+
 def wait_restarted(service, old_pid):
     def restarted():
         now = service.show("factord.service", "ActiveState", "MainPID")

@@ -15,7 +15,9 @@
 
 #include "daemon/challenge-wait.h"
 #include "daemon/life.h"
+#include "daemon/prompt.h"
 #include "model-api.h"
+#include "model-prompts.h"
 #include "model-rules.h"
 #include "model-sim.h"
 
@@ -146,6 +148,14 @@ static void model_revoked(Factor *f, const char *why, void *userdata) {
         }
 }
 
+static void model_shown(Challenge *c, void *userdata) {
+        sim_trace("%u is shown differently", provider_by_sid(c->view.sid)->index);
+}
+
+static void model_cooling(Factor *f, const Challenge *cause, void *userdata) {
+        sim_trace("factor %s %s", f->record.name, cause ? "cools down" : "no longer cools down");
+}
+
 static ChallengeHost host = {
                 .facts = &facts,
                 .policy = model_policy,
@@ -182,25 +192,34 @@ void daemon_decide(unsigned remote, Verb verb, const char *digest, unsigned vers
         static const CallDoor door = {.name = "socket", .reply = caller_reply};
         static const CallPeer peer = {.uid = 1000};
         Challenge *c = daemon_.held[remote];
-        char shown[SHA256_HEX_SIZE];
+        char shown[SHA256_HEX_SIZE], typed[MODEL_TYPED_SIZE];
         Call *call = NULL;
+        bool enough;
 
         if (!c || daemon_.n_callers == MODEL_CALLERS_MAX)
                 return;
         (void) snprintf(shown, sizeof(shown), "%s", digest ? digest : c->view.digest);
         if (!digest)
                 version = version_of(c->view.hidden_details);
-        rules_issue(&provider.remotes[remote], verb, shown, version, "a person");
+        bool types = prompts_type(c, typed, &enough);
+        if (verb != VERB_APPROVE || enough)
+                rules_issue(&provider.remotes[remote], verb, shown, version, "a person");
+        else
+                sim_trace("a person: not what has to be typed to approve %u", remote);
+        rules_progress(&provider.remotes[remote]);
 
         Caller *caller = &daemon_.callers[daemon_.n_callers++];
         *caller = (Caller){.remote = remote, .verb = verb, .asked = sim.boot};
         assert_int_equal(call_new(&call, &door, caller, &peer, OPERATION_APPROVE, NULL, false), 0);
         bool blind = verb == VERB_IGNORE && sim_chance(50), decided = c->has_decision;
-        challenge_decide(c, verb, blind ? NULL : shown, &(Actor){.uid = 1000, .door = "socket"},
-                        NULL, call);
+        challenge_decide(c, verb, blind ? NULL : shown, types ? typed : NULL,
+                        &(Actor){.uid = 1000, .door = "socket"}, NULL, call);
         if (!daemon_.dead && !decided && c->has_decision && !blind &&
                         !streq(c->decision.digest, shown))
                 sim_fail("%u: decided on what was not shown", remote);
+        if (!daemon_.dead && !decided && c->has_decision && verb == VERB_APPROVE &&
+                        c->decision.verb == VERB_APPROVE && !enough)
+                sim_fail("%u: approved without what has to be typed", remote);
         call_unref(call);
 }
 
@@ -281,6 +300,10 @@ static void reset_factors(void) {
                 Factor *f = factors[i];
                 f->account = daemon_.no_account ? NULL : &account;
                 f->detached = daemon_.detached;
+                free(f->record.match_field);
+                f->record.match_field = daemon_.match ? strdup(MODEL_LABEL) : NULL;
+                budget_done(&f->budget);
+                f->cooling_until = 0;
                 f->record.status = i == FACTOR_PUSH && daemon_.revoked ? FACTOR_REVOKED
                                                                        : FACTOR_VERIFIED;
         }
@@ -344,6 +367,10 @@ void daemon_clean(void) {
         assert_int_equal(rmdir(root), 0);
 }
 
+static Factor *factor_by_id(int64_t id) {
+        return factors[factors[FACTOR_PUSH]->record.id == id ? FACTOR_PUSH : FACTOR_TOTP];
+}
+
 static void load_challenges(void) {
         _cleanup_free_ char *why = NULL;
         StoreChallenge *rows = NULL;
@@ -357,9 +384,35 @@ static void load_challenges(void) {
                 Factor *f = factors[r->type];
                 if (challenge_restore(&daemon_.held[r->index], &host, f, &rows[i], &why) < 0)
                         sim_fail("%u: can't be restored: %s", r->index, why);
+                LIST_INSERT_HEAD(&f->challenges, daemon_.held[r->index], of_factor);
                 store_challenge_done(&rows[i]);
         }
         free(rows);
+}
+
+static void start_prompts(void) {
+        PromptsOptions options = {
+                        .store = daemon_.store,
+                        .api = daemon_.api,
+                        .limit = daemon_.budget,
+                        .shown = model_shown,
+                        .cooling = model_cooling,
+        };
+        StoreAsked *asked = NULL;
+        size_t n = 0;
+
+        assert_int_equal(prompts_new(&host.prompts, NULL, &options), 0);
+        assert_int_equal(store_asked_load(daemon_.store,
+                                         usec_sub(api_now(daemon_.api), daemon_.budget.span),
+                                         daemon_.budget.span, &asked, &n, NULL),
+                        0);
+        for (size_t i = 0, end; i < n; i = end) {
+                for (end = i + 1; end < n && asked[end].factor_id == asked[i].factor_id; end++)
+                        ;
+                prompts_resume_budget(
+                                host.prompts, factor_by_id(asked[i].factor_id), asked + i, end - i);
+        }
+        free(asked);
 }
 
 void daemon_start(void) {
@@ -374,6 +427,7 @@ void daemon_start(void) {
         host.store = daemon_.store;
         host.api = daemon_.api;
         reset_factors();
+        start_prompts();
         load_challenges();
         rules_restarted();
         for (unsigned i = 0; i < MODEL_REMOTES_MAX && !daemon_.dead; i++)
@@ -386,6 +440,9 @@ static void daemon_drop(void) {
                 daemon_.held[i] = challenge_free(daemon_.held[i]);
                 free(TAKE_PTR(daemon_.page[i]));
         }
+        for (size_t i = 0; i < ELEMENTSOF(factors); i++)
+                LIST_INIT(&factors[i]->challenges);
+        host.prompts = prompts_free(host.prompts);
         daemon_.has_page = false;
         model_api_free(TAKE_PTR(daemon_.api));
         rules_database(NULL);
@@ -450,6 +507,7 @@ static void take_item(unsigned i) {
                 return;
         assert_int_equal(verify_challenge_read(&item, body, strlen(body), NULL), 0);
         assert_int_equal(challenge_new(&daemon_.held[i], &host, f, &item), 0);
+        LIST_INSERT_HEAD(&f->challenges, daemon_.held[i], of_factor);
         sim_trace("%u is discovered", i);
         challenge_begin(daemon_.held[i]);
 }

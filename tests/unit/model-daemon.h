@@ -46,6 +46,8 @@ typedef struct Daemon {
         bool revoked; /* the push factor, durably */
         bool detached, no_account;
         PolicyMode policy;
+        bool match;                         /* the factors match a detail */
+        BudgetLimit budget;                 /* of prompts */
         Challenge *held[MODEL_REMOTES_MAX]; /* as the provider's */
         Caller callers[MODEL_CALLERS_MAX];
         unsigned n_callers;

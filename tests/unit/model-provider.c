@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/percent.h"
 #include "base/text.h"
+#include "model-prompts.h"
 #include "model-sim.h"
 #include "push-verify.h"
 #include "push/payload.h"
@@ -22,7 +23,7 @@
 #define ATTEMPTS_MAX 5
 #define SKEW 1 /* time steps */
 #define EPOCH (UINT64_C(1800000000) * USEC_PER_SEC)
-#define LONG_FIELDS 20
+#define LONG_FIELDS 19
 
 Provider provider;
 
@@ -77,7 +78,15 @@ Remote *provider_by_sid(const char *sid) {
 
 /* "label" and "value" pairs that make the signed text too long. */
 static char *fields_text(const Remote *r) {
-        char value[3 * 128 + 1], *text = strdup("");
+        char value[3 * 128 + 1], number[MODEL_TYPED_SIZE], *text = NULL;
+
+        /* What the person has to type, whoever asks for it. */
+        if (daemon_.match && prompts_number(r, number))
+                assert_true(asprintf(&text, "{\"label\":\"" MODEL_LABEL "\",\"value\":\"%s\"}",
+                                            number) > 0);
+        else
+                text = strdup("");
+        assert_non_null(text);
 
         for (size_t i = 0; i < 128; i++)
                 memcpy(value + 3 * i, "\xe2\x82\xac", 3);
@@ -85,7 +94,7 @@ static char *fields_text(const Remote *r) {
         for (unsigned i = 0; r->version >= MODEL_LONG && i < LONG_FIELDS; i++) {
                 char *longer = NULL;
                 assert_true(asprintf(&longer, "%s%s{\"label\":\"%u\",\"value\":\"%s\"}", text,
-                                            i > 0 ? "," : "", i, value) > 0);
+                                            *text ? "," : "", i, value) > 0);
                 free(text);
                 text = longer;
         }

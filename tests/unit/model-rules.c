@@ -18,6 +18,7 @@
 
 #define ISSUED_MAX 64
 #define CODES_MAX 3
+#define WRONG_MAX 3
 #define STEPS_MAX 16
 #define STATEMENTS_MAX 32
 #define AT_ONCE_MAX 3                        /* requests of a challenge at one instant */
@@ -511,6 +512,16 @@ static void check_records(const Remote *r) {
                               "IS NOT NULL",
                                         sid, NULL);
 
+        int64_t n_wrong =
+                        count("SELECT count(*) FROM audit WHERE event = 'mismatch' AND "
+                              "challenge = ?",
+                                        sid, NULL);
+
+        if (n_wrong > WRONG_MAX ||
+                        (n_wrong == WRONG_MAX && durable_state(sid) != CHALLENGE_IGNORED) ||
+                        count("SELECT mismatches FROM challenge WHERE sid = ?", sid, NULL) !=
+                                        n_wrong)
+                sim_fail("%u: %d wrong values", r->index, (int) n_wrong);
         if (count("SELECT count(*) FROM audit WHERE event = 'outcome' AND challenge = ?", sid,
                             NULL) != 1 ||
                         count("SELECT count(*) FROM audit WHERE event = 'outcome' AND challenge = "

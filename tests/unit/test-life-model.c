@@ -26,6 +26,7 @@
 #include "daemon/log.h"
 #include "model-api.h"
 #include "model-daemon.h"
+#include "model-prompts.h"
 #include "model-rules.h"
 #include "model-sim.h"
 
@@ -267,6 +268,7 @@ static void step(void) {
                 }
                 at -= weight;
         }
+        prompts_check();
         while (daemon_.dead) {
                 daemon_restart();
         }
@@ -337,6 +339,11 @@ static void run(uint64_t seed) {
         };
         provider.wrong_seed = mix.wrong_seed;
         daemon_.policy = sim_chance(60) ? POLICY_ASK : (PolicyMode) sim_below(_POLICY_MAX);
+        daemon_.match = sim_chance(30);
+        daemon_.budget = (BudgetLimit){
+                        .n = 1 + sim_below(3),
+                        .span = (5 + sim_below(300)) * USEC_PER_SEC,
+        };
         daemon_start();
         act_create();
         unsigned n = 10 + sim_below(STEPS_MAX - 10);

@@ -31,6 +31,7 @@ static void assert_factor_equal(const StoreFactor *a, const StoreFactor *b) {
         assert_int_equal(a->counter, b->counter);
         assert_int_equal(a->created, b->created);
         assert_true(streq_ptr(a->error, b->error));
+        assert_true(streq_ptr(a->match_field, b->match_field));
         assert_true(secret_equal(&a->secret, &b->secret));
 }
 
@@ -54,6 +55,7 @@ static void test_factor_round_trip(void **state) {
         full.algorithm = "sha256";
         full.counter = INT64_MAX - 1;
         full.created = USEC_INFINITY;
+        full.match_field = "Nummer №";
         full.error = "it's \"broken\"; DROP TABLE factor";
 
         fixture_open(f);
@@ -89,6 +91,7 @@ static void test_factor_update(void **state) {
         changed.owner = 1;
         changed.sid = NULL;
         changed.error = "why";
+        changed.match_field = "Number";
         changed.digits = 8;
         changed.counter = 77;
         changed.type = FACTOR_PUSH;
@@ -337,6 +340,8 @@ static void test_challenge_round_trip(void **state) {
         c.reason = "asked";
         c.expires = USEC_INFINITY;
         c.attempts = 3;
+        c.mismatches = 2;
+        c.asked = 1700000000 * USEC_PER_SEC;
         assert_int_equal(store_challenge_put(f->store, &c, &f->message), 0);
 
         fixture_open(f);
@@ -350,7 +355,18 @@ static void test_challenge_round_trip(void **state) {
         assert_int_equal(found.changed, c.changed);
         assert_int_equal(found.sequence, c.sequence);
         assert_int_equal(found.attempts, 3);
+        assert_int_equal(found.mismatches, 2);
+        assert_int_equal(found.asked, c.asked);
         assert_false(found.has_decision);
+        store_challenge_done(&found);
+
+        assert_int_equal(store_challenge_set_mismatches(f->store, SID_A, 9, &f->message), 0);
+        assert_int_equal(store_challenge_set_mismatches(f->store, SID_B, 1, &f->message), -ENOENT);
+        fixture_message(f, SID_B);
+        assert_int_equal(store_sequence(f->store), c.sequence);
+        assert_int_equal(store_challenge_get(f->store, SID_A, &found, &f->message), 0);
+        assert_int_equal(found.mismatches, 9);
+        assert_int_equal(found.sequence, c.sequence);
         store_challenge_done(&found);
 
         c.state = CHALLENGE_FAILED;
@@ -439,6 +455,68 @@ static void test_sequence_outlives_rows(void **state) {
         assert_int_equal(put_challenge(f, SID_A, id, CHALLENGE_ASKING), last + 2);
 }
 
+static void test_sequence_take(void **state) {
+        Fixture *f = *state;
+        uint64_t first;
+
+        fixture_open(f);
+        assert_int_equal(store_sequence_take(f->store, 5, &first, &f->message), 0);
+        assert_int_equal(first, 1);
+        assert_int_equal(store_sequence(f->store), 5);
+        assert_int_equal(store_begin(f->store, &f->message), 0);
+        assert_int_equal(store_sequence_take(f->store, 2, &first, &f->message), 0);
+        assert_int_equal(first, 6);
+        store_rollback(f->store);
+        assert_int_equal(store_sequence_take(f->store, 1, &first, &f->message), 0);
+        assert_int_equal(first, 6);
+}
+
+static void put_asked(Fixture *f, int64_t factor_id, unsigned n, usec_t asked) {
+        StoreChallenge c = sample_challenge(SID_A, factor_id, CHALLENGE_EXPIRED);
+
+        (void) snprintf(c.sid, sizeof(c.sid), "YC%032u", n);
+        c.asked = asked;
+        assert_int_equal(store_challenge_put(f->store, &c, &f->message), 0);
+}
+
+/* Each factor that was asked about lately, from its last pause on, oldest first. */
+static void test_asked_load(void **state) {
+        static const usec_t times[] = {0, 50, 100, 199, 250, 300, 399};
+        Fixture *f = *state;
+        StoreAsked *found;
+        int64_t a, b, c;
+        size_t n;
+
+        fixture_open(f);
+        a = add_factor(f, "a", FACTOR_PUSH, SECRET_TEXT);
+        b = add_factor(f, "b", FACTOR_PUSH, SECRET_TEXT);
+        c = add_factor(f, "c", FACTOR_PUSH, SECRET_TEXT);
+        for (unsigned i = 0; i < ELEMENTSOF(times); i++)
+                put_asked(f, a, i, times[i]);
+        put_asked(f, b, 100, 300);
+        put_asked(f, c, 200, 400);
+        put_asked(f, c, 201, 300);
+
+        /* b's last one is not after 300; c's pause is as long as the gap. */
+        assert_int_equal(store_asked_load(f->store, 300, 100, &found, &n, &f->message), 0);
+        assert_int_equal(n, 7);
+        for (size_t i = 0; i < 6; i++) {
+                assert_int_equal(found[i].factor_id, a);
+                assert_int_equal(found[i].asked, times[i + 1]);
+        }
+        assert_int_equal(found[6].factor_id, c);
+        assert_int_equal(found[6].asked, 400);
+        free(found);
+
+        assert_int_equal(store_asked_load(f->store, 300, 99, &found, &n, &f->message), 0);
+        assert_int_equal(n, 2);
+        assert_int_equal(found[0].asked, 399);
+        free(found);
+        assert_int_equal(store_asked_load(f->store, 400, 100, &found, &n, &f->message), 0);
+        assert_int_equal(n, 0);
+        assert_null(found);
+}
+
 static void put_document(
                 Fixture *f, const char *sid, int64_t factor_id, ChallengeState state, usec_t at) {
         StoreChallenge c = sample_challenge(sid, factor_id, state);
@@ -520,6 +598,8 @@ int main(void) {
                         STORE_TEST(test_challenge_round_trip),
                         STORE_TEST(test_challenges_load),
                         STORE_TEST(test_sequence_outlives_rows),
+                        STORE_TEST(test_sequence_take),
+                        STORE_TEST(test_asked_load),
                         STORE_TEST(test_prune),
                         STORE_TEST(test_unknown_words),
         };

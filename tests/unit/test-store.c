@@ -98,6 +98,39 @@ static void test_open_settings(void **state) {
         }
 }
 
+/* The first version's layout, with rows in it, is brought up to date and loses none of them. */
+static void test_open_migrates(void **state) {
+        Fixture *f = *state;
+        StoreChallenge c = {0};
+        StoreFactor *factors;
+        int64_t id;
+        size_t n;
+
+        fixture_open(f);
+        id = add_factor(f, "office", FACTOR_TOTP, SECRET_TEXT);
+        put_challenge(f, SID_A, id, CHALLENGE_ASKING);
+        fixture_close(f);
+        fixture_sql(f, "DROP INDEX challenge_asked; DROP INDEX challenge_factor_asked;"
+                       "ALTER TABLE challenge DROP COLUMN asked;"
+                       "ALTER TABLE challenge DROP COLUMN mismatches;"
+                       "ALTER TABLE factor DROP COLUMN match_field;"
+                       "PRAGMA user_version = 1");
+
+        fixture_open(f);
+        assert_int_equal(store_factors_load(f->store, &factors, &n, &f->message), 0);
+        assert_int_equal(n, 1);
+        assert_string_equal(factors->name, "office");
+        assert_null(factors->match_field);
+        free_factors(factors, n);
+        assert_int_equal(store_challenge_get(f->store, SID_A, &c, &f->message), 0);
+        assert_int_equal(c.state, CHALLENGE_ASKING);
+        assert_int_equal(c.mismatches, 0);
+        assert_int_equal(c.asked, 0);
+        store_challenge_done(&c);
+        fixture_close(f);
+        assert_int_equal(fixture_sql(f, "PRAGMA user_version"), STORE_SCHEMA_VERSION);
+}
+
 static void test_open_is_exclusive(void **state) {
         Fixture *f = *state;
         Store *second = NULL;
@@ -170,15 +203,15 @@ static void test_open_refuses_newer(void **state) {
 
         fixture_open(f);
         fixture_close(f);
-        fixture_sql(f, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 2");
+        fixture_sql(f, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 3");
 
         n = read_file(f->database, before, sizeof(before));
         assert_true(n > 0);
-        fixture_refused(f, -ENOTSUP, "version 2");
+        fixture_refused(f, -ENOTSUP, "version 3");
         assert_int_equal(read_file(f->database, after, sizeof(after)), n);
         assert_memory_equal(before, after, (size_t) n);
 
-        fixture_sql(f, "PRAGMA user_version = 1");
+        fixture_sql(f, "PRAGMA user_version = 2");
         fixture_open(f);
 }
 
@@ -441,6 +474,7 @@ int main(void) {
                         STORE_TEST(test_open_makes_private_files),
                         STORE_TEST(test_open_sets_up),
                         STORE_TEST(test_open_settings),
+                        STORE_TEST(test_open_migrates),
                         STORE_TEST(test_open_is_exclusive),
                         STORE_TEST(test_open_refuses_loose_modes),
                         STORE_TEST(test_open_refuses_other_owner),

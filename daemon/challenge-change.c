@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/challenge-change.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "daemon/life.h"
+#include "daemon/prompt.h"
+
+/* The one place that assigns a state. */
+void challenge_set_state(Challenge *c, ChallengeState to) {
+        c->view.state = to;
+}
+
+static int mismatch_audit(Challenge *c, const Actor *actor, usec_t now, char **reterr_msg) {
+        AuditRecord a = {
+                        .time = now,
+                        .event = "mismatch",
+                        .factor = c->view.factor,
+                        .challenge = c->view.sid,
+                        .digest = c->view.digest,
+                        .door = actor->door,
+                        .uid = (int64_t) actor->uid,
+        };
+
+        return store_audit_append(c->host->store, &a, reterr_msg);
+}
+
+int challenge_note_mismatch(Challenge *c, const Actor *actor, char **reterr_msg) {
+        Store *store = c->host->store;
+        int r;
+
+        r = store_begin(store, reterr_msg);
+        if (r < 0)
+                return r;
+        r = store_challenge_set_mismatches(store, c->view.sid, c->mismatches + 1, reterr_msg);
+        if (r >= 0)
+                r = mismatch_audit(c, actor, now_realtime(), reterr_msg);
+        r = store_end(store, r, reterr_msg);
+        if (r >= 0)
+                c->mismatches++;
+        return r;
+}
+
+static int change_audit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
+        const StoreDecision *d = change->decision  ? change->decision
+                                 : c->has_decision ? &c->decision
+                                                   : NULL;
+        AuditRecord a = {
+                        .time = now,
+                        .factor = c->view.factor,
+                        .challenge = c->view.sid,
+                        .digest = c->view.digest,
+                        .decision = d ? d->id : NULL,
+                        .verb = d ? verb_to_string(d->verb) : NULL,
+                        .rule = d ? d->rule : NULL,
+                        .door = d ? d->door : NULL,
+                        .uid = d && !d->rule ? (int64_t) d->uid : -1,
+        };
+        int r;
+
+        if (change->mismatch) {
+                r = mismatch_audit(c, change->mismatch, now, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        if (change->decision) {
+                a.event = "decision";
+                r = store_audit_append(c->host->store, &a, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        if (change->void_reason) {
+                a.event = "void";
+                a.reason = change->void_reason;
+                return store_audit_append(c->host->store, &a, reterr_msg);
+        }
+        if (life_is_final(change->to)) {
+                a.event = "outcome";
+                a.outcome = challenge_state_to_string(change->to);
+                return store_audit_append(c->host->store, &a, reterr_msg);
+        }
+        return 0;
+}
+
+static int change_write(Challenge *c,
+                const Change *change,
+                PromptEffect *effect,
+                usec_t now,
+                char **reterr_msg) {
+        Store *store = c->host->store;
+        int r;
+
+        if (change->void_reason) {
+                r = store_decision_void(store, c->view.sid, change->void_reason, now, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        if (change->decision) {
+                r = store_decision_add(store, change->decision, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        r = change_audit(c, change, now, reterr_msg);
+        if (r < 0)
+                return r;
+
+        StoreChallenge row = {
+                        .factor_id = c->factor->record.id,
+                        .state = change->to,
+                        .document = c->document,
+                        .reason = (char *) (uintptr_t) change->reason,
+                        .expires = c->view.expires,
+                        .changed = now,
+                        .attempts = c->attempts,
+                        .mismatches = c->mismatches + (change->mismatch ? 1 : 0),
+                        .asked = effect->prompted,
+        };
+        memcpy(row.sid, c->view.sid, sizeof(row.sid));
+        r = store_challenge_put(store, &row, reterr_msg);
+        if (r < 0)
+                return r;
+        c->sequence = row.sequence;
+        return prompts_write(c->host->prompts, c, effect, now, reterr_msg);
+}
+
+static int change_commit(Challenge *c,
+                const Change *change,
+                PromptEffect *effect,
+                usec_t now,
+                char **reterr_msg) {
+        Store *store = c->host->store;
+        uint64_t sequence = c->sequence;
+        int r;
+
+        r = prompts_plan(c->host->prompts, c, change->to, effect);
+        if (r < 0)
+                return r;
+        r = store_begin(store, reterr_msg);
+        if (r >= 0)
+                r = store_end(store, change_write(c, change, effect, now, reterr_msg), reterr_msg);
+        if (r < 0) {
+                c->sequence = sequence;
+                prompts_drop(c->host->prompts, effect);
+        }
+        return r;
+}
+
+static void change_take(Challenge *c, const Change *change) {
+        if (change->void_reason) {
+                store_decision_done(&c->decision);
+                c->has_decision = false;
+        }
+        if (change->decision) {
+                c->decision = *change->decision;
+                *change->decision = (StoreDecision){0};
+                c->has_decision = true;
+        }
+        c->mismatches += change->mismatch ? 1 : 0;
+        (void) text_set(&c->view.reason, change->reason);
+}
+
+int challenge_change(Challenge *c, const Change *change, char **reterr_msg) {
+        Prompts *prompts = c->host->prompts;
+        PromptEffect effect = {0};
+        usec_t now = now_realtime();
+        int r;
+
+        assert(life_may_move(c->view.state, change->to));
+        r = change_commit(c, change, &effect, now, reterr_msg);
+        if (r < 0)
+                return r;
+        change_take(c, change);
+        c->changed = now;
+        challenge_set_state(c, change->to);
+        prompts_apply(prompts, c, &effect, now);
+        c->host->changed(c, c->host->userdata);
+        prompts_tell(prompts, c, &effect);
+        prompts_drop(prompts, &effect);
+        return 0;
+}
+
+int challenge_record_end(Challenge *c) {
+        Change change = {.to = c->view.state, .reason = c->view.reason};
+        Prompts *prompts = c->host->prompts;
+        PromptEffect effect = {0};
+        int r;
+
+        r = change_commit(c, &change, &effect, c->changed, NULL);
+        if (r < 0)
+                return r;
+        prompts_apply(prompts, c, &effect, now_realtime());
+        prompts_tell(prompts, c, &effect);
+        prompts_drop(prompts, &effect);
+        return 0;
+}
