@@ -463,8 +463,8 @@ Manager *manager_free(Manager *m) {
         examine_cancel_all(m);
         poller_free(m->poller);
         registry_done(&m->registry);
-        prompts_free(m->prompts);
         bus_free(m->bus);
+        prompts_free(m->prompts);
         monitor_free(m->monitor);
         varlink_server_free(m->server);
         api_free(m->api);

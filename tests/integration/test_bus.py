@@ -206,6 +206,26 @@ def test_manager(session, daemon, sandbox):
     assert totp["sid"] not in [f["sid"] for f in sandbox.state()["factors"]]
 
 
+def test_confirm(session, daemon, sandbox):
+    """What has to be typed is asked for, and kept back, on the bus as well."""
+    client = session.client()
+    held = enroll_push(daemon)
+    assert client.call("SetMatchField", "sa{sv}", "push", {"field": "Number"})["match_field"] == "Number"
+    asked = ask_push(daemon, held, fields={"Number": "kiwi", "City": "Köln"})
+    seen = client.call("GetAll", "s", CHALLENGE, **on_object(asked, PROPERTIES))
+    assert (seen["Confirm"], seen["ConfirmField"]) == ("field", "Number")
+    assert seen["Fields"] == [{"label": "Number"}, {"label": "City", "value": "Köln"}]
+    assert client.error("Approve", "s", asked["digest"], **on_object(asked)) == "InvalidParameter"
+    wrong = client.error("ApproveConfirmed", "sss", asked["sid"], asked["digest"], "plum")
+    assert wrong == "InvalidParameter"
+    right = client.call("ApproveConfirmed", "ss", asked["digest"], "kiwi", **on_object(asked))
+    assert right["state"] == "approved" and right["fields"][0]["value"] == "kiwi"
+    signals = [s["arguments"] for s in client.signals if path_of(asked) in (s["path"], s["arguments"][0])]
+    assert len(signals) > 2
+    assert not [s for s in signals if "kiwi" in str(s) and "asking" in str(s)]
+    assert "match_field" not in client.call("SetMatchField", "sa{sv}", "push", {})
+
+
 def described(element):
     """An interface as nested tuples, without comments and in no order that has no meaning."""
     parts = [described(child) for child in element]
