@@ -33,13 +33,20 @@ static int append_hints(sd_bus_message *m, NoticeType type) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+/* 0 is for ever; a server without actions (notify-osd) makes that a box with buttons, which would
+ * decide nothing. */
+static usec_t standing_span(bool actions) {
+        return actions ? 0 : USEC_PER_DAY;
+}
+
 int notify_message_new(sd_bus_message **ret,
                 sd_bus *bus,
                 const char *server,
+                bool actions,
                 const Notice *n,
                 uint32_t replaces) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int32_t timeout = looks[n->type].transient ? (int32_t) (OUTCOME_SPAN / USEC_PER_MSEC) : 0;
+        usec_t timeout = looks[n->type].transient ? OUTCOME_SPAN : standing_span(actions);
         int r;
 
         r = sd_bus_message_new_method_call(
@@ -52,7 +59,7 @@ int notify_message_new(sd_bus_message **ret,
         if (r >= 0)
                 r = append_hints(m, n->type);
         if (r >= 0)
-                r = sd_bus_message_append(m, "i", timeout);
+                r = sd_bus_message_append(m, "i", (int32_t) (timeout / USEC_PER_MSEC));
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);

@@ -161,10 +161,11 @@ static void say_commands(Body *b, const PlanInput *in, const Request *r, bool al
 
 static void add_actions(Notice *n, const Selection *s, const Request *r, bool cut) {
         add_action(n, "default", ACTION_OPEN, r);
-        /* Not every server draws the default action, and here it is the way on. */
-        if (cut)
+        /* Most servers draw no button for the default action, and here it is the way on. */
+        if (cut) {
+                (void) stpcpy(n->actions[0].label, "Open");
                 add_action(n, "details", ACTION_OPEN, r);
-        else if (r->confirm == CONFIRM_NONE)
+        } else if (r->confirm == CONFIRM_NONE)
                 add_action(n, "approve", ACTION_APPROVE, r);
         add_action(n, refusal(r), r->totp ? ACTION_IGNORE : ACTION_DENY, r);
         if (s->n_asking > 1)

@@ -96,6 +96,9 @@ static void test_long(void **state) {
         assert_contains(n->body, "not all of it");
         assert_string_equal(action_keys(n), "default details deny ");
         assert_int_equal(find_action(n, "details")->kind, ACTION_OPEN);
+        /* Where both are drawn, they are not called the same. */
+        assert_string_equal(find_action(n, "details")->label, "Details");
+        assert_string_equal(find_action(n, "default")->label, "Open");
         before = strdup(n->meaning);
 
         s->in.opened = sid_of('1');
