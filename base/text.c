@@ -156,6 +156,17 @@ int text_escape(const char *text, char **ret) {
         return 0;
 }
 
+bool text_is_unsafe(const char *text) {
+        for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+                uint32_t c;
+
+                n = utf8_decode(text, left, &c);
+                if (n == 0 || codepoint_is_unsafe(c))
+                        return true;
+        }
+        return false;
+}
+
 int text_shown(const char *text, char **ret) {
         size_t len = strnlen(text, TEXT_SHOWN_MAX + 1);
         bool cut = len > TEXT_SHOWN_MAX;

@@ -38,6 +38,8 @@ bool codepoint_is_unsafe(uint32_t c);
 /* A copy in which unsafe code points and malformed bytes stand as \n, \t, \xNN or \u{NNNN} and a
  * backslash as two. Safe on any terminal, one line. *ret is new. Returns 0 or -ENOMEM. */
 int text_escape(const char *text, char **ret);
+/* Whether text_escape() would have to change more than backslashes. */
+bool text_is_unsafe(const char *text);
 /* What stands in a file, for a message: escaped likewise, and cut (with "…") past TEXT_SHOWN_MAX
  * bytes, so that it is not longer than a glance. *ret is new. Returns 0 or -ENOMEM. */
 int text_shown(const char *text, char **ret);

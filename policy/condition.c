@@ -8,17 +8,6 @@
 
 #define RESULT(o, v) ((ConditionResult){.outcome = (o), .value = (v)})
 
-bool text_is_unsafe(const char *text) {
-        for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
-                uint32_t c;
-
-                n = utf8_decode(text, left, &c);
-                if (n == 0 || codepoint_is_unsafe(c))
-                        return true;
-        }
-        return false;
-}
-
 /* Reading the challenge. */
 
 /* "the label 'x' stands there twice"; only the first doubt is kept. */

@@ -59,7 +59,6 @@ int evaluation_init(Evaluation *e, const PolicyInput *input);
 void evaluation_done(Evaluation *e);
 
 /* condition.c */
-bool text_is_unsafe(const char *text);
 ConditionResult condition_test(Evaluation *e, const Rule *r, const Condition *c);
 /* ticket.c: sets ticket_result and ticket. */
 void evaluation_find_ticket(Evaluation *e);

@@ -90,8 +90,11 @@ int rule_result_text(const Evaluation *e, const Rule *r, const RuleResult *resul
                 return printed(asprintf(ret, "all its conditions hold"));
 
         int error = text_escape(result->condition->key, &key);
+        /* A pattern stands here as it does in the file, with its backslashes. */
         if (error == 0)
-                error = text_escape(result->condition->value, &value);
+                error = text_is_unsafe(result->condition->value)
+                                        ? text_escape(result->condition->value, &value)
+                                        : text_set(&value, result->condition->value);
         if (error == 0)
                 error = condition_text(e, result, &text);
         return error < 0 ? error : printed(asprintf(ret, "%s=%s: %s", key, value, text));
