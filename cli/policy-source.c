@@ -151,6 +151,8 @@ int policy_source_add_configured(PolicySource *s, const Arguments *a) {
 }
 
 int policy_source_add_chosen(PolicySource *s, const Arguments *a) {
+        if (argument_given(a, OPTION_SYSTEM))
+                s->flags |= POLICY_NO_EXEC;
         if (argument_given(a, OPTION_POLICY))
                 return policy_source_add(s, a->values[OPTION_POLICY]);
         return policy_source_add_configured(s, a);

@@ -77,13 +77,24 @@ static int faulty_value(Loader *l, const IniEntry *e, const char *msg) {
         return FAULT(l, e->line, "%s=%s: %s", key, value, error_text(msg, -EINVAL));
 }
 
+/* Who reviews a rule sees what it says. */
+static const char *disguise(const IniEntry *e) {
+        return text_is_unsafe(e->key) || text_is_unsafe(e->value)
+                               ? "there are characters that can't be seen or change the order of "
+                                 "others (a tab is one); write \\x{…} in a regular expression for "
+                                 "what is meant"
+                               : NULL;
+}
+
 static int read_entries(Loader *l, Rule *rule, const IniSection *s) {
         for (size_t i = 0; i < s->n_entries; i++) {
                 const IniEntry *e = &s->entries[i];
                 _cleanup_free_ char *msg = NULL;
 
                 int r = rule_read_key(rule, e->key, e->value, &msg);
-                if (r == -ENOENT)
+                if (r == 0 && disguise(e))
+                        r = faulty_value(l, e, disguise(e));
+                else if (r == -ENOENT)
                         r = unknown_key(l, e);
                 else if (r == -EINVAL)
                         r = faulty_value(l, e, msg);

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -252,6 +253,19 @@ def test_examples(ctl, source_root):
     result = ctl("policy", "test", source_root / "docs/examples/deploy-cases.json")
     assert (result.status, result.stderr) == (0, "")
     assert ctl("policy", "check", source_root / "docs/examples").status == 0
+
+
+def test_examples_of_the_documentation(ctl, cases, source_root):
+    """The document of cases that docs/policy.md shows, and the rule, work as they stand there."""
+    text = (source_root / "docs/policy.md").read_text()
+    (document,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    rule = re.search(r"```ini\n(.*?)```", text, re.DOTALL).group(1)
+    assert rule in (source_root / "docs/examples/deploy.policy").read_text()
+    shown = re.search(r"deploy-cases.json\n(RESULT.*?)```", text, re.DOTALL).group(1)
+    path = cases()
+    path.write_text(document)
+    result = ctl("policy", "test", path, "--policy", source_root / "docs/examples/deploy.policy")
+    assert (result.status, result.stdout) == (0, shown)
 
 
 # Explain.

@@ -202,6 +202,16 @@ static void test_each_fault(void **state) {
                                         "test.policy:2: Hidden.ip=10.0.0.0/33: a range's prefix is "
                                         "a number from 0 to 32; write it as in 10.0.0.0/8 or "
                                         "2001:db8::/32, or \\/ for a slash that is no range's"},
+                        {"[Rule a]\nMessage=a\u202eb\nDecision=deny\n",
+                                        "test.policy:2: Message=a\\u{202e}b: there are characters "
+                                        "that can't be seen or change the order of others (a tab "
+                                        "is one); write \\x{…} in a regular expression for what "
+                                        "is meant"},
+                        {"[Rule a]\nField.a\u200b=b\nDecision=deny\n",
+                                        "test.policy:2: Field.a\\u{200b}=b: there are characters "
+                                        "that can't be seen or change the order of others (a tab "
+                                        "is one); write \\x{…} in a regular expression for what "
+                                        "is meant"},
                         {"[Rule a]\nType=sms\nDecision=deny\n",
                                         "test.policy:2: Type=sms: a type is push or totp; write "
                                         "one of them, with '!' before it for the other"},
