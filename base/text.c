@@ -156,6 +156,36 @@ int text_escape(const char *text, char **ret) {
         return 0;
 }
 
+bool text_is_unsafe(const char *text) {
+        for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+                uint32_t c;
+
+                n = utf8_decode(text, left, &c);
+                if (n == 0 || codepoint_is_unsafe(c))
+                        return true;
+        }
+        return false;
+}
+
+int text_shown(const char *text, char **ret) {
+        size_t len = strnlen(text, TEXT_SHOWN_MAX + 1);
+        bool cut = len > TEXT_SHOWN_MAX;
+
+        if (cut) {
+                len = TEXT_SHOWN_MAX;
+                while (len > 0 && ((uint8_t) text[len] & 0xc0) == 0x80)
+                        len--;
+        }
+
+        _cleanup_free_ char *head = strndup(text, len), *safe = NULL;
+        if (!head)
+                return -ENOMEM;
+        int r = text_escape(head, &safe);
+        if (r < 0)
+                return r;
+        return asprintf(ret, "%s%s", safe, cut ? "…" : "") < 0 ? -ENOMEM : 0;
+}
+
 int text_set(char **text, const char *value) {
         _cleanup_free_ char *copy = NULL;
 

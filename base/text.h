@@ -6,6 +6,7 @@
 #include "base/macros.h"
 
 #define NAME_MAX_LEN 64
+#define TEXT_SHOWN_MAX 64
 #define SID_LEN 34
 #define SID_SIZE (SID_LEN + 1)
 #define SID_PREFIX_MIN 10 /* characters of a SID's beginning that may stand for it */
@@ -37,6 +38,11 @@ bool codepoint_is_unsafe(uint32_t c);
 /* A copy in which unsafe code points and malformed bytes stand as \n, \t, \xNN or \u{NNNN} and a
  * backslash as two. Safe on any terminal, one line. *ret is new. Returns 0 or -ENOMEM. */
 int text_escape(const char *text, char **ret);
+/* Whether text_escape() would have to change more than backslashes. */
+bool text_is_unsafe(const char *text);
+/* What stands in a file, for a message: escaped likewise, and cut (with "…") past TEXT_SHOWN_MAX
+ * bytes, so that it is not longer than a glance. *ret is new. Returns 0 or -ENOMEM. */
+int text_shown(const char *text, char **ret);
 
 /* Replaces *text with a copy of value (NULL: none). Returns 0 or -ENOMEM: then *text stays. */
 int text_set(char **text, const char *value);

@@ -63,6 +63,12 @@ const Command commands[] = {
                                                 BIT(TTL),
                                 BIT(ACCOUNT) | BIT(SERVICE) | BIT(IDENTITY),
                                 run_access_token_create},
+                {"policy check", "[DIR|FILE…]", "Whether rules would load", 0, SIZE_MAX, 0, 0,
+                                run_policy_check},
+                {"policy test", "FILE…", "Try rules on cases and what is expected of them", 1,
+                                SIZE_MAX, BIT(POLICY), 0, run_policy_test},
+                {"policy explain", "FILE", "What each rule says of a challenge, and why", 1, 1,
+                                BIT(POLICY) | BIT(FACTOR), 0, run_policy_explain},
 };
 const size_t n_commands = ELEMENTSOF(commands);
 

@@ -49,6 +49,8 @@ const OptionSpec option_specs[_OPTION_MAX] = {
                 [OPTION_PAGE_SIZE] = {"page-size", "N", "Challenges on a page"},
                 [OPTION_PAGE_TOKEN] = {"page-token", "TOKEN", "The page's token"},
                 [OPTION_PERIOD] = {"period", "SECONDS", "How long a code is valid, 20 to 60"},
+                [OPTION_POLICY] = {"policy", "PATH",
+                                "A file or folder of rules (default: the configured folder)"},
                 [OPTION_SERVICE] = {"service", "VA…", "The Verify service"},
                 [OPTION_SINCE] = {"since", "N",
                                 "Start with what changed after this sequence number"},

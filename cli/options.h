@@ -42,6 +42,7 @@ typedef enum Option {
         OPTION_PAGE_SIZE,
         OPTION_PAGE_TOKEN,
         OPTION_PERIOD,
+        OPTION_POLICY,
         OPTION_SERVICE,
         OPTION_SINCE,
         OPTION_STATUS,

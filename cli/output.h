@@ -36,6 +36,8 @@ DEFINE_CLEANUP(Table *, table_free);
 /* Cells are given row by row; text is copied and escaped, "-" stands for NULL. What goes wrong
  * shows in table_print(). */
 void table_add(Table *t, const char *text);
+/* A cell whose text is escaped already: copied as it is, unless it is not safe after all. */
+void table_add_escaped(Table *t, const char *text);
 int table_print(FILE *out, const Table *t);
 
 /* The columns that escaped text takes on a terminal. */

@@ -38,21 +38,31 @@ Table *table_free(Table *t) {
         return NULL;
 }
 
-void table_add(Table *t, const char *text) {
-        _cleanup_free_ char *escaped = NULL;
-        char **cells;
+/* Takes the text; NULL: memory was short. */
+static void add_cell(Table *t, char *text) {
+        char **cells = text ? reallocarray(t->cells, t->n_cells + 1, sizeof(*cells)) : NULL;
 
-        if (text_escape(text ? text : "-", &escaped) < 0) {
-                t->failed = true;
-                return;
-        }
-        cells = reallocarray(t->cells, t->n_cells + 1, sizeof(*cells));
         if (!cells) {
+                free(text);
                 t->failed = true;
                 return;
         }
         t->cells = cells;
-        t->cells[t->n_cells++] = TAKE_PTR(escaped);
+        t->cells[t->n_cells++] = text;
+}
+
+void table_add(Table *t, const char *text) {
+        char *escaped = NULL;
+
+        (void) text_escape(text ? text : "-", &escaped);
+        add_cell(t, escaped);
+}
+
+void table_add_escaped(Table *t, const char *text) {
+        if (!text || text_is_unsafe(text))
+                table_add(t, text);
+        else
+                add_cell(t, strdup(text));
 }
 
 size_t text_columns(const char *text) {

@@ -6,12 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/nearest.h"
 #include "base/text.h"
-#include "daemon/nearest.h"
 
 #define SECTIONS_MAX 16
 #define KEYS_MAX 64
-#define SHOWN_MAX 64 /* bytes of a word in a message */
 
 /* In the order of the table, where a section's items stand together. */
 static size_t section_names(const char **ret) {
@@ -123,23 +122,4 @@ int config_key_hint(const char *section, const char *key, char **ret) {
         return printed(
                         asprintf(ret, "remove it, or see the shipped factord.conf for the keys of "
                                       "this section"));
-}
-
-int config_shown(const char *text, char **ret) {
-        size_t len = strnlen(text, SHOWN_MAX + 1);
-        bool cut = len > SHOWN_MAX;
-
-        if (cut) {
-                len = SHOWN_MAX;
-                while (len > 0 && ((uint8_t) text[len] & 0xc0) == 0x80)
-                        len--;
-        }
-
-        _cleanup_free_ char *head = strndup(text, len), *safe = NULL;
-        if (!head)
-                return -ENOMEM;
-        int r = text_escape(head, &safe);
-        if (r < 0)
-                return r;
-        return printed(asprintf(ret, "%s%s", safe, cut ? "…" : ""));
 }

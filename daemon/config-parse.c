@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "daemon/metadata.h"
-#include "daemon/nearest.h"
 #include "verify/http.h"
 
 /* Texts. */
@@ -327,7 +327,7 @@ static int check_fact(char *const *list, const char *word, char **reterr_msg) {
                 return 0;
 
         _cleanup_free_ char *shown = NULL;
-        int r = config_shown(word, &shown);
+        int r = text_shown(word, &shown);
         if (r < 0)
                 return r;
         const char *nearest = nearest_word(word, known, n);

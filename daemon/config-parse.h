@@ -58,6 +58,3 @@ bool config_section_known(const char *section);
  * or to remove it. section is without an account's name. *ret is new. Return 0 or -ENOMEM. */
 int config_section_hint(const char *section, char **ret);
 int config_key_hint(const char *section, const char *key, char **ret);
-/* What stands in a file, for a message: one line, safe for a terminal, not longer than a glance.
- * *ret is new. Returns 0 or -ENOMEM. */
-int config_shown(const char *text, char **ret);

@@ -59,7 +59,7 @@ static int apply_custom(ConfigLoader *l, ConfigPlace at, const char *key, const 
         ConfigCustom *there = custom_find(c, key);
         _cleanup_free_ char *shown = NULL;
 
-        int r = config_shown(key, &shown);
+        int r = text_shown(key, &shown);
         if (r < 0)
                 return r;
         const char *fault = config_custom_fault(key, value);
@@ -123,7 +123,7 @@ static int account_of_section(
 
         if (!name_valid(name)) {
                 _cleanup_free_ char *shown = NULL;
-                int r = config_shown(name, &shown);
+                int r = text_shown(name, &shown);
                 if (r < 0)
                         return r;
                 return CONFIG_FAULT(l, at,
@@ -143,7 +143,7 @@ static int account_of_section(
 static int unknown_key(ConfigLoader *l, ConfigPlace at, const char *section, const char *key) {
         _cleanup_free_ char *shown = NULL, *hint = NULL;
 
-        int r = config_shown(key, &shown);
+        int r = text_shown(key, &shown);
         if (r == 0)
                 r = config_key_hint(section, key, &hint);
         if (r < 0)
@@ -160,7 +160,7 @@ static int faulty_value(ConfigLoader *l,
 
         if (item->flags & CONFIG_ITEM_QUIET)
                 return CONFIG_FAULT(l, at, "%s: %s", item->key, error_text(msg, -EINVAL));
-        int r = config_shown(value, &shown);
+        int r = text_shown(value, &shown);
         if (r < 0)
                 return r;
         return CONFIG_FAULT(l, at, "%s=%s: %s", item->key, shown, error_text(msg, -EINVAL));
@@ -220,7 +220,7 @@ static int unknown_section(ConfigLoader *l, ConfigPlace at, const char *name) {
         word = strndup(name, strcspn(name, " \t"));
         if (!word)
                 return -ENOMEM;
-        int r = config_shown(name, &shown);
+        int r = text_shown(name, &shown);
         if (r == 0)
                 r = config_section_hint(word, &hint);
         if (r < 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prints how our codes, signatures and commands compare with others' in speed, as a table of ratios.
+"""Prints how our codes, signatures, decisions and commands compare with others' in speed, in ratios.
 
 usage: bench.py BUILD_DIR [--factors N]
 
@@ -67,6 +67,15 @@ def totp_rows(build_dir):
         yield Row(f"TOTP {algorithm}: EVP_MAC alone", "codes/s", ours, bare, 0.9)
 
 
+def policy_rows(build_dir):
+    """A decision by the last of 1,000 rules; the loop knows nothing of fields, ranges and time."""
+    rates = measured(build_dir / "tests/bench/bench-policy")
+    ours, bare = (1000 / rates[f"policy.1000.{who}"] for who in ("ours", "bare"))
+    title = "1,000 rules: "
+    yield Row(title + "fnmatch, PCRE2 alone", "ms", ours, bare, 2.0, lower_is_better=True)
+    yield Row(title + "a millisecond", "ms", ours, 1.0, 0.5, lower_is_better=True)
+
+
 def openssl_speed():
     """P-256 signatures a second, of openssl speed."""
     out = subprocess.run(
@@ -129,7 +138,7 @@ def print_rows(build_dir):
     """Returns whether each aim was reached."""
     good = True
     print(f"{'':44} {'ours':>12} {'theirs':>12} {'':10} {'ratio':>7}  aim")
-    for rows in (totp_rows, es256_rows, command_rows):
+    for rows in (totp_rows, es256_rows, policy_rows, command_rows):
         try:
             for row in rows(build_dir):
                 print(row, flush=True)

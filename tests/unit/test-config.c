@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "daemon/config-parse.h"
 #include "daemon/config.h"
-#include "daemon/nearest.h"
 
 #define AC "AC0123456789abcdef0123456789abcdef"
 #define AC2 "ACfedcba9876543210fedcba9876543210"

@@ -408,6 +408,21 @@ static void test_comparisons(void **state) {
         assert_string_equal(strempty("a"), "a");
 }
 
+static void test_shown(void **state) {
+        char long_text[201] = "";
+        _cleanup_free_ char *a = NULL, *b = NULL, *c = NULL;
+
+        assert_int_equal(text_shown("a\tb", &a), 0);
+        assert_string_equal(a, "a\\tb");
+        memset(long_text, 'x', 200);
+        assert_int_equal(text_shown(long_text, &b), 0);
+        assert_int_equal(strlen(b), TEXT_SHOWN_MAX + STRLEN("…"));
+        /* A character at the cut goes as a whole. */
+        memcpy(long_text + TEXT_SHOWN_MAX - 1, "ä", 2);
+        assert_int_equal(text_shown(long_text, &c), 0);
+        assert_int_equal(strlen(c), TEXT_SHOWN_MAX - 1 + STRLEN("…"));
+}
+
 static void test_set(void **state) {
         _cleanup_free_ char *text = NULL;
 
@@ -433,6 +448,7 @@ int main(void) {
                         cmocka_unit_test(test_name),
                         cmocka_unit_test(test_identity),
                         cmocka_unit_test(test_comparisons),
+                        cmocka_unit_test(test_shown),
                         cmocka_unit_test(test_set),
         };
 
