@@ -9,6 +9,8 @@
 
 /* Chooses where lines go (JOURNAL_STREAM) and from which priority on (LOG_ERR … LOG_DEBUG). */
 void log_open(int max_priority);
+/* Whether they go to the journal. */
+bool log_goes_to_journal(void);
 /* "error", "warning", "notice", "info", "debug" to a priority, or -EINVAL. */
 int log_priority_from_string(const char *s);
 

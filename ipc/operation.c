@@ -25,7 +25,13 @@ const Operation operations[_OPERATION_MAX] = {
                 [OPERATION_CHALLENGE_LIST] = {"ChallengeList", RIGHT_ADMINISTRATOR, true},
                 [OPERATION_CHALLENGE_UPDATE] = {"ChallengeUpdate", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_ACCESS_TOKEN_CREATE] = {"AccessTokenCreate", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_READ_AUDIT] = {"ReadAudit", RIGHT_ADMINISTRATOR, true},
+                [OPERATION_VERIFY_AUDIT] = {"VerifyAudit", RIGHT_ADMINISTRATOR, false},
 };
+
+bool operation_is_endless(OperationId id) {
+        return id == OPERATION_MONITOR || id == OPERATION_READ_AUDIT;
+}
 
 OperationId operation_from_name(const char *name) {
         for (OperationId i = 0; i < _OPERATION_MAX; i++)

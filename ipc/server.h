@@ -26,8 +26,7 @@ typedef struct VarlinkServerOptions {
         usec_t message_timeout; /* for a half-received message; 0 is IPC_MESSAGE_TIMEOUT */
         /* Whether a peer is an administrator; asked once a connection. fd: for SO_PEERGROUPS. */
         bool (*is_administrator)(uid_t uid, int fd, void *userdata);
-        /* Runs an operation. Takes one reference to the call. Administrators' operations come only
-         * from administrators: the server has answered NotAuthorized to the others. */
+        /* Runs an operation. Takes one reference to the call, and checks the caller's rights. */
         void (*dispatch)(Call *call, void *userdata);
         void *userdata;
 } VarlinkServerOptions;

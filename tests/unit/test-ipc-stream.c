@@ -266,7 +266,7 @@ static void test_room_for_administrators(void **state) {
                 peer_expect_part(f, &p[i], "\"operation\":\"Poll\"");
         }
         peer_call(f, &p[0], "Poll", "");
-        peer_expect_part(f, &p[0], "NotAuthorized");
+        peer_expect_part(f, &p[0], "\"operation\":\"Poll\"");
         for (size_t i = 0; i < IPC_CLIENTS_MAX; i++)
                 peer_close(&p[i]);
 }
