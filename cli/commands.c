@@ -43,6 +43,10 @@ const Command commands[] = {
                 {"deny", "[SID]", "Deny a challenge", 0, 1, BIT(DIGEST), 0, run_deny},
                 {"ignore", "SID", "Let a challenge expire", 1, 1, 0, 0, run_ignore},
                 {"watch", "", "Changes as they happen", 0, 0, BIT(SINCE), 0, run_watch},
+                {"log", "", "What was done, and by whom", 0, 0,
+                                BIT(FACTOR) | BIT(CHALLENGE) | BIT(EVENT) | BIT(SINCE) |
+                                                BIT(LINES) | BIT(FOLLOW) | BIT(VERIFY),
+                                0, run_log},
                 {"poll", "", "Ask the provider now", 0, 0, 0, 0, run_poll},
                 {"challenge create", "[FACTOR]", "Create a challenge", 0, 1,
                                 TARGET | BIT(FACTOR_SID) | BIT(MESSAGE) | BIT(FIELD) |

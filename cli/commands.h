@@ -56,6 +56,10 @@ int run_approve(Session *s, const Arguments *a);
 int run_deny(Session *s, const Arguments *a);
 /* watch.c */
 int run_watch(Session *s, const Arguments *a);
+/* log.c */
+int run_log(Session *s, const Arguments *a);
+/* verify.c */
+int run_log_verify(Session *s, const Arguments *a);
 /* provider.c */
 int run_challenge_create(Session *s, const Arguments *a);
 int run_challenge_fetch(Session *s, const Arguments *a);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/output.h"
 #include "ipc/socket-path.h"
+#include "ipc/socket.h"
 
 int session_socket_path(const Arguments *a, char **ret) {
         if (argument_given(a, OPTION_SOCKET)) {
@@ -123,6 +124,16 @@ static int session_connect(Session *s) {
         return 0;
 }
 
+int session_daemon_uid(Session *s, uid_t *ret) {
+        int r = session_connect(s);
+
+        if (r != 0)
+                return r;
+        r = socket_peer_uid(varlink_client_fd(s->client), ret);
+        return r < 0 ? complain(EXIT_FAILURE, "whose daemon it is cannot be told: %s", strerror(-r))
+                     : 0;
+}
+
 int session_send(Session *s, const char *operation, json_object *parameters, bool more) {
         _cleanup_free_ char *msg = NULL;
         int r;
@@ -140,8 +151,8 @@ int session_send(Session *s, const char *operation, json_object *parameters, boo
 
 /* Whether an operation may have changed something although no answer came. */
 static bool operation_changes(const char *operation) {
-        static const char *const reads[] = {
-                        "Get", "List", "Monitor", "ChallengeFetch", "ChallengeList"};
+        static const char *const reads[] = {"Get", "List", "Monitor", "ChallengeFetch",
+                        "ChallengeList", "ReadAudit", "VerifyAudit"};
 
         for (size_t i = 0; i < ELEMENTSOF(reads); i++)
                 if (strncmp(operation, reads[i], strlen(reads[i])) == 0)

@@ -48,6 +48,9 @@ int session_receive(Session *s, JsonDoc **ret, bool *ret_continues);
 /* Both. */
 int session_call(Session *s, const char *operation, json_object *parameters, JsonDoc **ret);
 
+/* The uid of the daemon; connects if need be. Returns 0, or an exit status and has said why. */
+int session_daemon_uid(Session *s, uid_t *ret);
+
 /* The items of a list, however many replies they came in. */
 typedef struct List {
         json_object *items; /* an array */

@@ -8,7 +8,7 @@
 const OptionSpec option_specs[_OPTION_MAX] = {
                 [OPTION_HELP] = {"help", NULL, "Show this and end"},
                 [OPTION_VERSION] = {"version", NULL, "Show the version and end"},
-                [OPTION_JSON] = {"json", NULL, "Print one JSON document (watch: one a line)"},
+                [OPTION_JSON] = {"json", NULL, "Print one JSON document (watch, log: one a line)"},
                 [OPTION_TIMEOUT] = {"timeout", "SPAN", "Give up after this time (5s, 2min)"},
                 [OPTION_SYSTEM] = {"system", NULL, "Talk to the system's daemon"},
                 [OPTION_USER] = {"user", NULL, "Talk to the user's own daemon"},
@@ -20,18 +20,22 @@ const OptionSpec option_specs[_OPTION_MAX] = {
                 [OPTION_ALGORITHM] = {"algorithm", "NAME", "sha1, sha256 or sha512"},
                 [OPTION_AUTH_PAYLOAD_FILE] = {"auth-payload-file", "FILE|-",
                                 "The payload or code to send along"},
+                [OPTION_CHALLENGE] = {"challenge", "SID", "The challenge that it is about"},
                 [OPTION_CONFIRM] = {"confirm", "TEXT", "What the approval wants typed"},
                 [OPTION_DIGEST] = {"digest", "HEX", "Decide only what was shown with this digest"},
                 [OPTION_DIGITS] = {"digits", "N", "Digits of a code, 3 to 8"},
+                [OPTION_EVENT] = {"event", "WORD", "Only these: decision, outcome, refused, …"},
                 [OPTION_EXPIRES] = {"expires", "TIME",
                                 "A date (RFC 3339) or a span from now (10min)"},
                 [OPTION_FACTOR] = {"factor", "NAME", "The factor that it is about"},
                 [OPTION_FACTOR_SID] = {"factor-sid", "YF…", "The factor's SID at the provider"},
                 [OPTION_FIELD] = {"field", "LABEL=VALUE", "A detail to show; may come often"},
+                [OPTION_FOLLOW] = {"follow", NULL, "Go on with what comes"},
                 [OPTION_FRIENDLY_NAME] = {"friendly-name", "TEXT",
                                 "The name that the provider keeps"},
                 [OPTION_HIDDEN_DETAILS] = {"hidden-details", "JSON", "Details that are not shown"},
                 [OPTION_IDENTITY] = {"identity", "ID", "The identity at the provider"},
+                [OPTION_LINES] = {"lines", "N", "Only the newest so many; -n for short"},
                 [OPTION_LINK] = {"link", "YF…",
                                 "The Verify factor that the imported secret belongs to"},
                 [OPTION_LOCAL] = {"local", NULL, "Forget it here alone, the provider keeps it"},
@@ -52,18 +56,25 @@ const OptionSpec option_specs[_OPTION_MAX] = {
                 [OPTION_POLICY] = {"policy", "PATH",
                                 "A file or folder of rules (default: the configured folder)"},
                 [OPTION_SERVICE] = {"service", "VA…", "The Verify service"},
-                [OPTION_SINCE] = {"since", "N",
-                                "Start with what changed after this sequence number"},
+                [OPTION_SINCE] = {"since", "N|TIME|SPAN",
+                                "watch: what changed after this sequence number; log: from this "
+                                "time on, or for so long"},
                 [OPTION_STATUS] = {"status", "WORD", "pending, approved, denied or expired"},
                 [OPTION_STRICT_CLOCK] = {"strict-clock", NULL,
                                 "Fail (9) when this machine's clock is wrong"},
                 [OPTION_TTL] = {"ttl", "SPAN", "How long the token is good for"},
+                [OPTION_VERIFY] = {"verify", NULL, "Check that nothing was changed"},
                 [OPTION_WAIT] = {"wait", NULL,
                                 "Wait for the next code when this one is about to end"},
 };
 
 /* Values that getopt_long() returns for ours: beyond any character. */
 #define FIRST_VALUE 256
+
+/* The options that have a letter. */
+static Option option_of(int c) {
+        return c == 'h' ? OPTION_HELP : c == 'n' ? OPTION_LINES : (Option) (c - FIRST_VALUE);
+}
 
 static void fill_long_options(struct option ret[static _OPTION_MAX + 1]) {
         for (int i = 0; i < _OPTION_MAX; i++)
@@ -96,15 +107,14 @@ int arguments_parse(Arguments *ret, int argc, char *argv[], char **reterr_msg) {
                 return error_set(reterr_msg, -ENOMEM, "out of memory");
         fill_long_options(long_options);
         opterr = 0;
-        while ((c = getopt_long(argc, argv, ":h", long_options, NULL)) >= 0) {
+        while ((c = getopt_long(argc, argv, ":hn:", long_options, NULL)) >= 0) {
                 if (c == ':')
                         return error_set(reterr_msg, -EINVAL, "%s wants a value", argv[optind - 1]);
                 if (c == '?')
                         return error_set(reterr_msg, -EINVAL,
                                         "unknown option %s: see factorctl --help",
                                         argv[optind - 1]);
-                r = take_option(&a, c == 'h' ? OPTION_HELP : (Option) (c - FIRST_VALUE), optarg,
-                                reterr_msg);
+                r = take_option(&a, option_of(c), optarg, reterr_msg);
                 if (r < 0)
                         return r;
         }

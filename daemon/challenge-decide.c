@@ -133,6 +133,8 @@ static bool challenge_is_confirmed(
                 return true;
         switch (kind) {
         case CONFIRM_SID:
+                if (typed && c->host->unconfirmed)
+                        c->host->unconfirmed(call, c->host->userdata);
                 (void) call_invalid(call, "confirm",
                                 "Too many challenges of factor %s came: to approve %s, confirm "
                                 "with the last %d characters of its SID",

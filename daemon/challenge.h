@@ -27,6 +27,9 @@ typedef struct ChallengeHost {
         void (*changed)(Challenge *c, void *userdata);
         /* The provider refuses the factor for good. */
         void (*revoked)(Factor *f, const char *why, void *userdata);
+        /* A call is about to be told that what it confirms with is wrong, which no record of the
+         * challenge tells; or NULL. */
+        void (*unconfirmed)(const Call *call, void *userdata);
         void *userdata;
 } ChallengeHost;
 

@@ -463,7 +463,7 @@ static const ConfigItem items[] = {
         { "Policy", "Directory", parse_directory, IN_CONFIG(policy_directory), NULL, 0 },
 
         { "Audit", "Retain",  parse_span, IN_CONFIG(audit_retain),   "400d", 0 },
-        { "Audit", "MaxSize", parse_size, IN_CONFIG(audit_max_size), "256M", CONFIG_ITEM_AHEAD },
+        { "Audit", "MaxSize", parse_size, IN_CONFIG(audit_max_size), "256M", 0 },
 };
 /* clang-format on */
 

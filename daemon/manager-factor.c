@@ -4,6 +4,7 @@
 #include "daemon/manager.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/text.h"
 #include "daemon/examine.h"
@@ -15,14 +16,17 @@ static int manager_audit_factor(Manager *m,
                 const Factor *f,
                 const Actor *actor,
                 char **reterr_msg) {
+        char owner[64];
         AuditRecord a = {
                         .time = now_realtime(),
                         .event = event,
                         .factor = f->record.name,
+                        .reason = streq(event, "owner") ? owner : NULL,
                         .door = actor ? actor->door : NULL,
                         .uid = actor ? (int64_t) actor->uid : -1,
         };
 
+        (void) snprintf(owner, sizeof(owner), "it belongs to uid %u now", f->record.owner);
         return store_audit_append(m->store, &a, reterr_msg);
 }
 

@@ -88,6 +88,12 @@ static void manager_challenge_changed(Challenge *c, void *userdata) {
         manager_notify_status(m);
 }
 
+static void manager_unconfirmed(const Call *call, void *userdata) {
+        Manager *m = userdata;
+
+        audit_trail_refused(m->audit, call, IPC_INVALID_PARAMETER);
+}
+
 int manager_hold(Manager *m, Challenge *c) {
         int r = registry_add_challenge(&m->registry, c);
         if (r >= 0 && !life_is_final(c->view.state)) {
@@ -236,6 +242,9 @@ static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
         if (r < 0)
                 return r;
         m->host.prompts = m->prompts;
+        r = audit_trail_new(&m->audit, m->event, m->store, m->api, m->config);
+        if (r < 0)
+                return r;
         r = manager_load_factors(m, reterr_msg);
         if (r >= 0)
                 r = manager_resume_budgets(m, reterr_msg);
@@ -409,6 +418,7 @@ int manager_new(Manager **ret,
                         .policy = manager_policy,
                         .changed = manager_challenge_changed,
                         .revoked = manager_revoked,
+                        .unconfirmed = manager_unconfirmed,
                         .userdata = m,
         };
         r = manager_prepare(m, warnings);
@@ -466,6 +476,7 @@ Manager *manager_free(Manager *m) {
         bus_free(m->bus);
         prompts_free(m->prompts);
         monitor_free(m->monitor);
+        m->audit = audit_trail_free(m->audit);
         varlink_server_free(m->server);
         api_free(m->api);
         store_close(m->store);

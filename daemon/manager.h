@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Manager: owns the stages and is the one place that knows their order. */
 
+#include "daemon/audit-trail.h"
 #include "daemon/bus.h"
 #include "daemon/clock-watch.h"
 #include "daemon/config.h"
@@ -25,6 +26,7 @@ struct Manager {
         const Config *config;
         usec_t started;
         Store *store;
+        AuditTrail *audit;
         Api *api;
         Poller *poller;
         Account *accounts; /* one for each of the configuration's */

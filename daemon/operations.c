@@ -13,6 +13,7 @@
 #include "daemon/life.h"
 #include "daemon/log.h"
 #include "daemon/manager-session.h"
+#include "daemon/operations-audit.h"
 #include "daemon/operations-factor.h"
 #include "daemon/parameters.h"
 #include "daemon/provider.h"
@@ -44,6 +45,7 @@ static void status_add_problems(const Manager *m, json_object *list) {
                                 json_object_new_string("So many challenges are pending that newer "
                                                        "ones of the factors that have many are not "
                                                        "taken up"));
+        audit_trail_problems(m->audit, list);
         for (size_t i = 0; i < m->problems.n; i++)
                 json_object_array_add(list, json_object_new_string(m->problems.messages[i]));
 }
@@ -368,6 +370,14 @@ static void operation_poll(Manager *m, Call *call) {
         (void) call_reply(call, NULL);
 }
 
+/* Whoever refuses it, and why: it is recorded. */
+static void operation_failed(const Call *call, IpcError error, void *userdata) {
+        Manager *m = userdata;
+
+        if (m->audit && (error == IPC_NOT_AUTHORIZED || error == IPC_SESSION_LOCKED))
+                audit_trail_refused(m->audit, call, error);
+}
+
 void manager_dispatch(Call *call, void *userdata) {
         static void (*const handlers[_OPERATION_MAX])(Manager * m, Call * call) = {
                         [OPERATION_GET_STATUS] = operation_get_status,
@@ -391,9 +401,12 @@ void manager_dispatch(Call *call, void *userdata) {
                         [OPERATION_CHALLENGE_LIST] = provider_challenge_list,
                         [OPERATION_CHALLENGE_UPDATE] = provider_challenge_update,
                         [OPERATION_ACCESS_TOKEN_CREATE] = provider_access_token_create,
+                        [OPERATION_READ_AUDIT] = operation_read_audit,
+                        [OPERATION_VERIFY_AUDIT] = operation_verify_audit,
         };
         _cleanup_(call_unrefp) Call *held = call;
 
+        call_on_error(held, operation_failed, userdata);
         log_debug("%s asked by uid %u", operations[call_operation(call)].name,
                         call_peer(call)->uid);
         if (!authorize_administrator(held))

@@ -57,6 +57,8 @@ static const BusMethod manager_methods[] = {
           N(target) N(sid) N(options) N(challenge), true },
         { "AccessTokenCreate", OPERATION_ACCESS_TOKEN_CREATE,   "sssa{sv}",    "a{sv}",
           N(account) N(service_sid) N(identity) N(options) N(reply), true },
+        { "VerifyAudit",       OPERATION_VERIFY_AUDIT,          "a{sv}",       "a{sv}",
+          N(options) N(reply), false },
 };
 
 static const BusProperty manager_properties[] = {

@@ -20,6 +20,8 @@ struct Call {
         bool gone;
         void (*on_gone)(Call *c, void *userdata);
         void *userdata;
+        void (*on_error)(const Call *c, IpcError e, void *userdata);
+        void *on_error_userdata;
 };
 
 int call_new(Call **ret,
@@ -160,6 +162,8 @@ _printf_(4, 0) static int call_error_valist(
                 json_object_wipe_put(parameters);
                 return 0;
         }
+        if (c->on_error && !call_is_done(c))
+                c->on_error(c, error, c->on_error_userdata);
         if (vasprintf(&message, format, ap) < 0)
                 message = NULL;
         if (asprintf(&name, IPC_INTERFACE ".%s", ipc_error_to_string(error)) < 0)
@@ -201,6 +205,15 @@ int call_invalid(Call *c, const char *parameter, const char *format, ...) {
         r = call_error_valist(c, IPC_INVALID_PARAMETER, extra, format, ap);
         va_end(ap);
         return r;
+}
+
+size_t call_backlog(const Call *c) {
+        return c->door->backlog && !c->gone ? c->door->backlog(c) : 0;
+}
+
+void call_on_error(Call *c, void (*fn)(const Call *c, IpcError e, void *userdata), void *userdata) {
+        c->on_error = fn;
+        c->on_error_userdata = userdata;
 }
 
 bool call_is_done(const Call *c) {

@@ -15,6 +15,7 @@ typedef struct Call Call;
 typedef struct CallDoor {
         const char *name; /* "socket", "bus" */
         int (*reply)(Call *call, const char *error, json_object *parameters, bool continues);
+        size_t (*backlog)(const Call *call); /* or NULL: call_backlog() */
 } CallDoor;
 
 /* The caller, as the kernel or the bus says. */
@@ -69,6 +70,11 @@ int call_invalid(Call *c, const char *parameter, const char *format, ...) _print
 /* Whether polkit has said yes to this call, see daemon/authorize.h. */
 void call_set_authorized(Call *c);
 bool call_is_authorized(const Call *c);
+/* Bytes of answers that the caller has not taken yet, as far as the door can tell. Who has much to
+ * say waits while there are many: call_reply_more() ends the call at some point. */
+size_t call_backlog(const Call *c);
+/* Sets who hears of an error that is about to be the answer, whoever gives it; NULL unsets. */
+void call_on_error(Call *c, void (*fn)(const Call *c, IpcError e, void *userdata), void *userdata);
 
 /* Whether the last answer is out, or the caller has gone. */
 bool call_is_done(const Call *c);

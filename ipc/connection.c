@@ -107,7 +107,8 @@ static int lose_events(VarlinkConnection *c) {
 static int connection_reply(
                 Call *call, const char *error, json_object *parameters, bool continues) {
         VarlinkConnection *c = call_door_data(call);
-        size_t max = call_operation(call) == OPERATION_MONITOR ? IPC_BACKLOG_MAX : IPC_SNAPSHOT_MAX;
+        size_t max = operation_is_endless(call_operation(call)) ? IPC_BACKLOG_MAX
+                                                                : IPC_SNAPSHOT_MAX;
         int r = 0;
 
         assert(c && c->call == call);
@@ -131,9 +132,16 @@ static int connection_reply(
         return r;
 }
 
+static size_t connection_backlog(const Call *call) {
+        const VarlinkConnection *c = call_door_data(call);
+
+        return c ? message_buffer_pending(&c->out) : 0;
+}
+
 static const CallDoor socket_door = {
                 .name = "socket",
                 .reply = connection_reply,
+                .backlog = connection_backlog,
 };
 
 static void answer(VarlinkConnection *c, const VarlinkMessage *m, const ServiceReply *reply) {
@@ -173,7 +181,7 @@ static int handle_call(VarlinkConnection *c, VarlinkMessage *m) {
                 if (operation == _OPERATION_MAX)
                         r = service_error(&reply, "org.varlink.service.MethodNotFound", "method",
                                         m->method);
-                else if (operation == OPERATION_MONITOR && (!m->more || m->oneway))
+                else if (operation_is_endless(operation) && (!m->more || m->oneway))
                         r = service_error(&reply, "org.varlink.service.ExpectedMore", NULL, NULL);
                 else
                         return start_call(c, m, operation);

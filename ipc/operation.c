@@ -25,6 +25,8 @@ const Operation operations[_OPERATION_MAX] = {
                 [OPERATION_CHALLENGE_LIST] = {"ChallengeList", RIGHT_ADMINISTRATOR, true},
                 [OPERATION_CHALLENGE_UPDATE] = {"ChallengeUpdate", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_ACCESS_TOKEN_CREATE] = {"AccessTokenCreate", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_READ_AUDIT] = {"ReadAudit", RIGHT_ADMINISTRATOR, true},
+                [OPERATION_VERIFY_AUDIT] = {"VerifyAudit", RIGHT_ADMINISTRATOR, false},
 };
 
 const char *operation_action(OperationId id) {
@@ -33,6 +35,10 @@ const char *operation_action(OperationId id) {
         if (id == OPERATION_GET_CODE)
                 return OPERATION_ACTION_GET_CODE;
         return operations[id].right == RIGHT_ADMINISTRATOR ? OPERATION_ACTION_ADMINISTER : NULL;
+}
+
+bool operation_is_endless(OperationId id) {
+        return id == OPERATION_MONITOR || id == OPERATION_READ_AUDIT;
 }
 
 OperationId operation_from_name(const char *name) {

@@ -32,6 +32,8 @@ typedef enum OperationId {
         OPERATION_CHALLENGE_LIST,
         OPERATION_CHALLENGE_UPDATE,
         OPERATION_ACCESS_TOKEN_CREATE,
+        OPERATION_READ_AUDIT,
+        OPERATION_VERIFY_AUDIT,
         _OPERATION_MAX,
 } OperationId;
 
@@ -51,6 +53,9 @@ extern const Operation operations[_OPERATION_MAX];
 
 /* The polkit action that it belongs to (one of those above), or NULL. */
 const char *operation_action(OperationId id);
+/* Whether it has no end of its own, so that it wants "more": a reader who does not take what comes
+ * is told EventsLost. */
+bool operation_is_endless(OperationId id);
 
 /* The operation of that name (without the interface), or _OPERATION_MAX. */
 OperationId operation_from_name(const char *name);

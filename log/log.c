@@ -38,6 +38,10 @@ void log_open(const char *name, int max_priority) {
         log_to_journal = stderr_is_journal();
 }
 
+bool log_goes_to_journal(void) {
+        return log_to_journal;
+}
+
 int log_priority_from_string(const char *s) {
         static const struct {
                 const char *name;

@@ -10,6 +10,8 @@
 /* Chooses whose lines they are (a string that lasts), where they go (JOURNAL_STREAM), and from
  * which priority on (LOG_ERR … LOG_DEBUG). */
 void log_open(const char *name, int max_priority);
+/* Whether they go to the journal. */
+bool log_goes_to_journal(void);
 /* "error", "warning", "notice", "info", "debug" to a priority, or -EINVAL. */
 int log_priority_from_string(const char *s);
 

@@ -246,7 +246,7 @@ int store_challenge_set_mismatches(
 }
 
 uint64_t store_sequence(const Store *s) {
-        return s->sequence;
+        return s->tail.sequence;
 }
 
 int store_sequence_take(Store *s, size_t n, uint64_t *ret_first, char **reterr_msg) {
@@ -270,8 +270,8 @@ int store_sequence_take(Store *s, size_t n, uint64_t *ret_first, char **reterr_m
         if (!found)
                 return error_set(reterr_msg, -EUCLEAN, "%s lacks its sequence number", s->path);
 
-        s->sequence = (uint64_t) value;
-        *ret_first = s->sequence - n + 1;
+        s->tail.sequence = (uint64_t) value;
+        *ret_first = s->tail.sequence - n + 1;
         return 0;
 }
 

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "store/audit-chain.h"
 
 static int errno_of_system(Store *s, int otherwise) {
         int e = sqlite3_system_errno(s->handle);
@@ -18,6 +21,16 @@ static int errno_of_read_only(Store *s) {
                 return -EACCES;
 
         return -EROFS;
+}
+
+/* An error of its own may have come after the one that counts. */
+static int errno_of_io(Store *s) {
+        struct statvfs fs;
+        int r = errno_of_system(s, -EIO);
+
+        if (r == -ENOSPC || r == -EDQUOT || !s->path || statvfs(s->path, &fs) < 0)
+                return r;
+        return fs.f_flag & ST_RDONLY ? -EROFS : r;
 }
 
 static int errno_of_result(Store *s, int result) {
@@ -43,7 +56,7 @@ static int errno_of_result(Store *s, int result) {
         case SQLITE_CANTOPEN:
                 return errno_of_system(s, -EACCES);
         case SQLITE_IOERR:
-                return errno_of_system(s, -EIO);
+                return errno_of_io(s);
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
                 return -EBUSY;
@@ -292,7 +305,7 @@ int savepoint_begin(Savepoint *ret, Store *s, char **reterr_msg) {
         if (r < 0)
                 return r;
 
-        *ret = (Savepoint){.store = s, .sequence = s->sequence};
+        *ret = (Savepoint){.store = s, .tail = s->tail};
         return 0;
 }
 
@@ -313,6 +326,6 @@ void savepoint_done(Savepoint *p) {
 
         /* Where SQLite has rolled back already, there is nothing left to undo. */
         (void) database_exec(p->store, "ROLLBACK TO change; RELEASE change", NULL);
-        p->store->sequence = p->sequence;
+        audit_take_back(p->store, &p->tail);
         p->store = NULL;
 }

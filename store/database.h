@@ -4,18 +4,52 @@
 
 #include <sqlite3.h>
 
+#include "store/audit.h"
 #include "store/store.h"
+
+/* A record's place in the chain. Before the first record: id 0, a MAC of zeros. */
+typedef struct AuditLink {
+        int64_t id;
+        uint8_t mac[SHA256_SIZE];
+} AuditLink;
+
+/* A sealed point of the chain. */
+typedef struct AuditCheckpoint {
+        AuditLink link;   /* start: of the last record that was dropped; head: of the newest one */
+        uint64_t count;   /* start: of the records dropped in all; head: of those kept */
+        uint64_t size;    /* head: of those kept, in bytes */
+        AuditFault fault; /* head: the first one that was found and is covered up since */
+        int64_t fault_row;
+} AuditCheckpoint;
+
+/* What a rollback takes back. */
+typedef struct StoreTail {
+        uint64_t sequence;
+        AuditLink last; /* the end of the trail */
+        uint64_t audit_size;
+        size_t n_fresh;
+} StoreTail;
 
 struct Store {
         sqlite3 *handle;
         char *path; /* of the database */
         int lock_fd;
-        bool in_transaction; /* between store_begin() and its end, whatever SQLite thinks */
-        uint64_t sequence;   /* as the open transaction sees it */
-        uint64_t sequence_before_begin;
-        char *problem; /* why the last transaction could not be written, or NULL */
+        bool in_transaction;         /* between store_begin() and its end, whatever SQLite thinks */
+        StoreTail tail;              /* as the open transaction sees it */
+        StoreTail tail_before_begin; /* when one is open */
+        char *problem;               /* why the last transaction could not be written, or NULL */
         Secret seal_key;
         Secret audit_key;
+        Secret checkpoint_key;
+        char name[STORE_NAME_SIZE];
+
+        AuditCheckpoint start, head; /* as they are in the database */
+        bool start_known;            /* false: its seal does not fit */
+        AuditFault audit_fault;      /* goes into the next head */
+        int64_t audit_fault_row;
+        AuditRecord *fresh; /* tail.n_fresh records that are not committed yet; strings are owned */
+        void (*on_audit)(const AuditRecord *r, void *userdata);
+        void *on_audit_userdata;
 };
 
 /* The errno for an SQLite result, with SQLite's reason as the message: -EEXIST and -ENOENT for
@@ -72,7 +106,7 @@ int column_word(Statement *st, int (*from_string)(const char *word));
  * savepoint_done() undoes what was not released; usable with _cleanup_(). */
 typedef struct Savepoint {
         Store *store; /* NULL when nothing is to be undone */
-        uint64_t sequence;
+        StoreTail tail;
 } Savepoint;
 
 int savepoint_begin(Savepoint *ret, Store *s, char **reterr_msg);

@@ -117,6 +117,20 @@ static const char *const migrations[] = {
                 "CREATE INDEX challenge_asked ON challenge (asked) WHERE asked > 0;"
                 "CREATE INDEX challenge_factor_asked ON challenge (factor_id, asked)"
                 "  WHERE asked > 0;",
+
+                /* layout: of what the MAC is over. */
+                "ALTER TABLE audit ADD COLUMN policy TEXT;"
+                "ALTER TABLE audit ADD COLUMN layout INTEGER NOT NULL DEFAULT 1;"
+                "CREATE TABLE audit_checkpoint ("
+                "  name TEXT PRIMARY KEY NOT NULL," /* start, head */
+                "  id INTEGER NOT NULL,"
+                "  mac BLOB NOT NULL,"
+                "  count INTEGER NOT NULL,"
+                "  size INTEGER NOT NULL,"
+                "  fault INTEGER NOT NULL,"
+                "  fault_row INTEGER NOT NULL,"
+                "  seal BLOB NOT NULL"
+                ") WITHOUT ROWID;",
 };
 
 static_assert(ELEMENTSOF(migrations) == STORE_SCHEMA_VERSION, "a migration a version");

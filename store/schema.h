@@ -4,6 +4,9 @@
 
 #include "store/database.h"
 
+/* The version that brought the audit trail's checkpoints. */
+#define SCHEMA_WITH_CHECKPOINTS 3
+
 /* The version that the database is of; 0 for an empty one. -ENOTSUP when it is newer than
  * STORE_SCHEMA_VERSION, -EINVAL when the file is somebody else's. Writes nothing. */
 int schema_version(Store *s, int *ret, char **reterr_msg);

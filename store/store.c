@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/audit-chain.h"
 #include "store/database.h"
 #include "store/schema.h"
 #include "store/seal.h"
@@ -292,7 +293,21 @@ migrate(Store *s, int from, const KeySource *source, const Secret *check, char *
         r = schema_migrate(s, from, reterr_msg);
         if (r == 0 && from == 0)
                 r = record_key(s, source, check, reterr_msg);
+        if (r == 0 && from < SCHEMA_WITH_CHECKPOINTS)
+                r = audit_begin(s, reterr_msg);
         return store_end(s, r, reterr_msg);
+}
+
+/* What the store is called in the journal: it tells one store from another, and nothing else. */
+static int derive_name(const Secret *key, char ret[static STORE_NAME_SIZE]) {
+        _cleanup_(secret_done) Secret bytes = {0};
+        int r;
+
+        r = seal_derive(key, SEAL_LABEL_NAME, &bytes);
+        if (r < 0)
+                return r;
+        hex_encode(bytes.data, (STORE_NAME_SIZE - 1) / 2, ret);
+        return 0;
 }
 
 /* Gets the key, checks it, and brings the layout up to date, in this order: a store whose key is
@@ -313,7 +328,9 @@ static int unlock_and_migrate(Store *s, int version, const KeySource *source, ch
 
         if ((r = seal_derive(&key, SEAL_LABEL_CHECK, &check)) < 0 ||
                         (r = seal_derive(&key, SEAL_LABEL_SEAL, &s->seal_key)) < 0 ||
-                        (r = seal_derive(&key, SEAL_LABEL_AUDIT, &s->audit_key)) < 0)
+                        (r = seal_derive(&key, SEAL_LABEL_AUDIT, &s->audit_key)) < 0 ||
+                        (r = seal_derive(&key, SEAL_LABEL_CHECKPOINT, &s->checkpoint_key)) < 0 ||
+                        (r = derive_name(&key, s->name)) < 0)
                 return error_wrap(reterr_msg, r, "Cannot derive from the key of %s", s->path);
 
         if (version > 0) {
@@ -343,7 +360,7 @@ static int read_sequence(Store *s, char **reterr_msg) {
         if (r < 0)
                 return r;
 
-        s->sequence = (uint64_t) value;
+        s->tail.sequence = (uint64_t) value;
         return 0;
 }
 
@@ -380,7 +397,11 @@ open_locked(Store *s, int dir_fd, const char *directory, const KeySource *key, c
         if (r < 0)
                 return r;
 
-        return read_sequence(s, reterr_msg);
+        r = read_sequence(s, reterr_msg);
+        if (r < 0)
+                return r;
+
+        return audit_open(s, reterr_msg);
 }
 
 int store_open(Store **ret, const char *directory, const KeySource *key, char **reterr_msg) {
@@ -419,6 +440,8 @@ Store *store_close(Store *s) {
         free(s->problem);
         secret_done(&s->seal_key);
         secret_done(&s->audit_key);
+        secret_done(&s->checkpoint_key);
+        audit_drop_fresh(s);
         free(s->path);
         closep(&s->lock_fd);
         free(s);
@@ -437,7 +460,7 @@ int store_begin(Store *s, char **reterr_msg) {
                 return r;
 
         s->in_transaction = true;
-        s->sequence_before_begin = s->sequence;
+        s->tail_before_begin = s->tail;
         return 0;
 }
 
@@ -452,6 +475,7 @@ int store_commit(Store *s, char **reterr_msg) {
         }
 
         s->in_transaction = false;
+        audit_hand_over(s);
         return 0;
 }
 
@@ -461,7 +485,7 @@ void store_rollback(Store *s) {
 
         (void) database_exec(s, "ROLLBACK", NULL);
         s->in_transaction = false;
-        s->sequence = s->sequence_before_begin;
+        audit_take_back(s, &s->tail_before_begin);
 }
 
 /* Whether a failure is the store's own, and not an answer such as "taken already". */
@@ -483,6 +507,10 @@ int store_end(Store *s, int r, char **reterr_msg) {
                 s->problem = r < 0 ? strdup(error_text(*msg, r)) : NULL;
         }
         return r;
+}
+
+const char *store_name(const Store *s) {
+        return s->name;
 }
 
 const char *store_problem(const Store *s) {

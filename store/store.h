@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "store/key-source.h"
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 #define STORE_FACTORS_MAX 20000
 #define STORE_CODE_KEPT USEC_PER_DAY /* how long a sent code's step is remembered */
 #define DECISION_ID_SIZE 33          /* 16 random bytes in hex, and NUL */
@@ -170,7 +170,8 @@ int store_sequence_take(Store *s, size_t n, uint64_t *ret_first, char **reterr_m
 int store_challenges_prune(Store *s, usec_t text_before, usec_t row_before, char **reterr_msg);
 
 /* One record of the audit trail: an HMAC-SHA-256 chain under a key derived from the store key
- * (HKDF, RFC 5869). No provider text, no secrets: SIDs, digests, names, words. */
+ * (HKDF, RFC 5869). No provider text, no secrets: SIDs, digests, names, words. What else can be
+ * done with the trail stands in store/audit.h. */
 typedef struct AuditRecord {
         int64_t id; /* given by the store */
         usec_t time;
@@ -182,20 +183,15 @@ typedef struct AuditRecord {
         const char *digest;    /* or NULL */
         const char *verb;      /* or NULL */
         const char *rule;      /* or NULL */
-        const char *outcome;   /* a state, or NULL */
+        const char *outcome;   /* a state, or an error's name; NULL */
         const char *reason;    /* our own words, or NULL */
         const char *door;      /* or NULL */
+        const char *policy;    /* hash of the policy in force, or NULL */
         int64_t uid;           /* -1: nobody */
 } AuditRecord;
 
 /* Appends a record to the chain. */
 int store_audit_append(Store *s, const AuditRecord *r, char **reterr_msg);
-/* Checks the chain from its first record. *ret_length and ret_head (hex) are what was checked.
- * -EBADMSG names the first record that does not fit. */
-int store_audit_verify(Store *s,
-                uint64_t *ret_length,
-                char ret_head[static SHA256_HEX_SIZE],
-                char **reterr_msg);
 /* Calls the function for each record after id since, oldest first, until it returns non-zero, which
  * is then returned. Strings are borrowed for the call. */
 int store_audit_each(Store *s,

@@ -19,7 +19,7 @@ from harness import jws_bytes, verify_jws
 from steps import FINAL
 
 STATUS_OF = {"approve": "approved", "deny": "denied"}
-AUDIT_TEXTS = "event factor challenge decision digest verb rule outcome reason door".split()
+AUDIT_TEXTS = "event factor challenge decision digest verb rule outcome reason door policy".split()
 AUDIT_LABEL = b"factord store 1: audit"
 TABLES = {
     "factor": "SELECT id, name, type, status, sid FROM factor",
@@ -74,6 +74,7 @@ class AuditTrail:
         for row in rows[seen:]:
             numbers = (row["id"], row["time"], row["uid"])
             text = mac + b"".join(n.to_bytes(8, "big", signed=True) for n in numbers)
+            assert row["layout"] == 2, "a record of a store that an older version made"
             for name in AUDIT_TEXTS:
                 raw = None if row[name] is None else row[name].encode()
                 text += b"\0" if raw is None else b"\1" + len(raw).to_bytes(8, "big") + raw

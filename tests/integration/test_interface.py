@@ -354,7 +354,7 @@ def drive_errors(call, sandbox, push, daemon):
     sandbox.change_challenge(soon["sid"], status="expired")
     wait_state(daemon, soon["sid"], "expired")
     call.fails("Expired", "Approve", **shown(soon))
-    for method in call.interface.methods.keys() - {"GetStatus", "Poll", "Monitor"}:
+    for method in call.interface.methods.keys() - {"GetStatus", "Poll", "Monitor", "ReadAudit"}:
         call.fails("InvalidParameter", method, no_such_parameter=1)
 
 
@@ -369,7 +369,10 @@ def test_everything(call, daemon, sandbox, interface):
     assert status["sequence"] > 0 and status["clock"]["source"] == "server"
     with daemon.monitor(since=0) as monitor:
         interface.check({"event": monitor.next()}, interface.methods["Monitor"][1], "Monitor")
-    call.replied.add("Monitor")
+    records = [r["record"] for r in call.stream("ReadAudit")]
+    assert records[-1] is None and {r["event"] for r in records[:-1]} >= {"enrolled", "import", "outcome"}
+    assert call("VerifyAudit", witnesses=[])["length"] == len(records) - 1
+    call.replied |= {"Monitor", "ReadAudit"}
     drive_errors(call, sandbox, push, daemon)
     call("Poll")
     call("Remove", name="push")

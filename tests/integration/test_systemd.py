@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The units as shipped, installed by meson, under a real systemd."""
 
+import json
 import re
 
 import pytest
@@ -320,6 +321,52 @@ def test_stop_is_clean(service, sandbox):
     said = "\n".join(str(m["MESSAGE"]) for m in messages)
     assert_no_secrets(said, [sandbox.auth_token], "the journal")
     assert_no_tokens(said, "the journal")
+
+
+def journal_of_audit(machine, **fields):
+    machine.run("journalctl", "--sync")
+    match = [f"FACTORD_{k.upper()}={v}" for k, v in fields.items()]
+    out = machine.run("journalctl", "-b", "-o", "json", "_SYSTEMD_UNIT=factord.service", *match).out
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_audit_in_the_journal(service, sandbox):
+    """Each record is in the journal with its fields, once it is committed; and the heads there show that
+    an older copy of the store was put back, which nothing in the store can show."""
+    factor = enroll(service, sandbox, "audit", "audit-0001")
+    sid = sandbox.create_push_challenge("audit-0001", factor["sid"])["sid"]
+    listed = ["factorctl", "--system", "pending", "--json"]
+    wait_for(lambda: sid in service.run(*listed).out, what="the challenge to be found")
+    service.run("factorctl", "--system", "approve", sid)
+    decision, outcome = journal_of_audit(service, challenge=sid)
+    trail = service.run("factorctl", "--system", "log", "--json", "--challenge", sid).out
+    for entry, line in zip((decision, outcome), trail.splitlines(), strict=True):
+        record = json.loads(line)
+        for key in ("event", "factor", "challenge", "decision", "verb", "outcome", "door", "uid"):
+            shown = record[key] if record[key] is None else str(record[key])
+            assert entry.get(f"FACTORD_{key.upper()}") == shown, key
+        assert entry["FACTORD_AUDIT_ID"] == str(record["id"]) and entry["PRIORITY"] == "6"
+    assert decision["MESSAGE_ID"] != outcome["MESSAGE_ID"]
+    service.run("journalctl", "--update-catalog")
+    explained = service.run("journalctl", "-b", "-x", f"MESSAGE_ID={decision['MESSAGE_ID']}").out
+    assert f"Challenge {sid} of the factor audit was decided: approve" in explained
+
+    verify = ["factorctl", "--system", "log", "--verify"]
+    service.run("systemctl", "stop", "factord.service")
+    head = journal_of_audit(service, event="head")[-1]
+    assert head["FACTORD_AUDIT_ID"] == outcome["FACTORD_AUDIT_ID"]
+    service.run("cp", "-a", "/var/lib/factord", "/var/lib/factord.old")
+    service.run("systemctl", "start", "factord.service")
+    assert re.search(r"It fits what the journal has seen of it: \d+ heads", service.run(*verify).out)
+    unheard = service.run(*verify, check=False, user=USER)
+    assert unheard.rc == 4, unheard
+    service.run("factorctl", "--system", "remove", "audit")
+    service.run("systemctl", "stop", "factord.service")
+    service.run("rm", "-r", "/var/lib/factord")
+    service.run("mv", "/var/lib/factord.old", "/var/lib/factord")
+    service.run("systemctl", "start", "factord.service")
+    found = service.run(*verify, check=False)
+    assert found.rc == 1 and "is missing, with all that came after it" in found.err
 
 
 def test_user_service(service, sandbox):

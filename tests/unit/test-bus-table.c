@@ -22,15 +22,17 @@ static bool manager_has(OperationId operation) {
         return false;
 }
 
-/* The manager reaches everything that the socket does, by the same name. */
+/* The manager reaches everything that the socket does, by the same name, but what has no end of its
+ * own: a method call has one answer. */
 static void test_every_operation(void **state) {
         for (OperationId i = 0; i < _OPERATION_MAX; i++) {
+                if (operation_is_endless(i))
+                        continue;
                 if (!manager_has(i))
                         print_error("%s is not on the bus\n", operations[i].name);
-                assert_true(manager_has(i));
-                if (i != OPERATION_MONITOR)
-                        assert_non_null(bus_interface_method(&bus_manager, operations[i].name));
+                assert_non_null(bus_interface_method(&bus_manager, operations[i].name));
         }
+        assert_true(manager_has(OPERATION_MONITOR)); /* as Subscribe */
 }
 
 static void test_names_fit_operations(void **state) {
