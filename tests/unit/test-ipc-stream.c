@@ -89,6 +89,56 @@ static void test_events_lost(void **state) {
         peer_expect_eof(f, &p);
 }
 
+/* Who has much to say sees how much was not taken yet, and when it was. */
+static void test_backlog(void **state) {
+        Fixture *f = *state;
+        _cleanup_peer_ Peer p = peer_new(f->path);
+        unsigned n = 0;
+
+        f->behaviour = HOLD;
+        peer_call(f, &p, "ReadAudit", MORE);
+        pump_until(f, f->n_calls == 1);
+        assert_int_equal(call_backlog(f->calls[0]), 0);
+        while (call_backlog(f->calls[0]) < 100000) {
+                assert_int_equal(call_reply_more(f->calls[0], item(1000)), 0);
+                assert_true(++n < 10000);
+        }
+        for (unsigned i = 0; i < n; i++)
+                peer_expect_part(f, &p, "\"continues\":true}");
+        assert_int_equal(call_backlog(f->calls[0]), 0);
+        assert_int_equal(call_reply(f->calls[0], NULL), 0);
+        peer_expect(f, &p, "{\"parameters\":{}}");
+}
+
+static void count_error(const Call *c, IpcError e, void *userdata) {
+        unsigned *counts = userdata;
+
+        counts[e]++;
+}
+
+/* Whoever gives the error: it is heard of once, before the caller is told, and no other answer is.
+ */
+static void test_error_is_heard(void **state) {
+        Fixture *f = *state;
+        _cleanup_peer_ Peer p = peer_new(f->path);
+        unsigned counts[_IPC_ERROR_MAX] = {0};
+
+        f->behaviour = HOLD;
+        peer_call(f, &p, "Poll", "");
+        pump_until(f, f->n_calls == 1);
+        call_on_error(f->calls[0], count_error, counts);
+        assert_int_equal(call_error(f->calls[0], IPC_NOT_AUTHORIZED, NULL, "no"), 0);
+        assert_int_equal(call_error(f->calls[0], IPC_NOT_AUTHORIZED, NULL, "again"), 0);
+        peer_expect_part(f, &p, "NotAuthorized");
+        peer_call(f, &p, "Poll", "");
+        pump_until(f, f->n_calls == 2);
+        call_on_error(f->calls[1], count_error, counts);
+        assert_int_equal(call_reply(f->calls[1], NULL), 0);
+        peer_expect(f, &p, "{\"parameters\":{}}");
+        for (unsigned e = 0; e < _IPC_ERROR_MAX; e++)
+                assert_int_equal(counts[e], e == IPC_NOT_AUTHORIZED);
+}
+
 /* One that does not read even that is not waited for. */
 static void test_events_lost_silently(void **state) {
         Fixture *f = *state;
@@ -347,6 +397,8 @@ int main(void) {
                         server_test(test_shared_event),
                         server_test(test_oneway),
                         server_test(test_events_lost),
+                        server_test(test_backlog),
+                        server_test(test_error_is_heard),
                         server_test(test_events_lost_silently),
                         server_test(test_long_list),
                         server_test(test_caller_gone),
