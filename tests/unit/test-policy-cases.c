@@ -69,8 +69,6 @@ static void check_explanation(const Policy *p, const PolicyInput *input, const P
         assert_string_equal(x.verdict.rule, v->rule);
         assert_string_equal(x.verdict.reason, v->reason);
         for (size_t i = 0; i < x.n_rules; i++) {
-                _cleanup_free_ char *escaped = NULL;
-
                 assert_string_equal(x.rules[i].rule, policy_rule(p, i).name);
                 assert_true(*x.rules[i].why);
                 if (x.rules[i].decides)
