@@ -40,7 +40,7 @@ Table *table_free(Table *t) {
 
 /* Takes the text; NULL: memory was short. */
 static void add_cell(Table *t, char *text) {
-        char **cells = text ? reallocarray(t->cells, t->n_cells + 1, sizeof(*cells)) : NULL;
+        char **cells = text ? array_grow(t->cells, t->n_cells, sizeof(*cells)) : NULL;
 
         if (!cells) {
                 free(text);

@@ -92,11 +92,11 @@ int address_range_parse(AddressRange *ret, const char *text, char **reterr_msg) 
                                 short_v4 ? 32 : 128, how);
         if (short_v4)
                 range.prefix += V4_PREFIX;
+        /* A v4-mapped range that is wider than all of IPv4 ends here, too. */
         if (!host_bits_clear(&range.first, range.prefix))
                 return error_set(reterr_msg, -EINVAL,
                                 "the address has bits beyond its prefix; write the range's first "
                                 "address");
-        range.first.v4 = range.first.v4 && range.prefix >= V4_PREFIX;
 
         *ret = range;
         return 0;

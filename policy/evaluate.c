@@ -32,8 +32,7 @@ RuleResult rule_test(Evaluation *e, const Rule *r) {
                 RuleResult result = {outcome, c, one};
                 if (outcome == RULE_FAILS)
                         return result;
-                /* An approving rule that can't be told does not match, whatever its ticket is. */
-                if (open.outcome == RULE_MATCHES || outcome == RULE_GIVEN_UP)
+                if (open.outcome == RULE_MATCHES || outcome == RULE_ASKS)
                         open = result;
         }
         if (r->may_approve && e->doubt)

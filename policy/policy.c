@@ -212,12 +212,12 @@ static int read_rule(Loader *l, const IniSection *s, const char *name) {
         rule_init(rule);
         rule->path = l->path;
         rule->line = s->line;
-        rule->name = strdup(name);
-        if (!rule->name)
-                return -ENOMEM;
         p->n_rules++;
 
-        r = read_entries(l, rule, s);
+        /* A good name stays as it is; one that can't be stands in messages. */
+        r = text_shown(name, &rule->name);
+        if (r == 0)
+                r = read_entries(l, rule, s);
         if (r == 0)
                 r = read_zone(l, rule, s);
         return r < 0 ? r : rule_check(rule, l->flags, l->scratch, l->errors);

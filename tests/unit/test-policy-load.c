@@ -386,6 +386,24 @@ static void test_all_faults_at_once(void **state) {
         assert_int_equal(errors.n, ELEMENTSOF(starts));
 }
 
+/* A name that can't be is not repeated at length, nor as it is. */
+static void test_odd_name(void **state) {
+        char text[300] = "[Rule \u202e";
+        _cleanup_(error_list_done) ErrorList errors = {0};
+        _cleanup_(policy_freep) Policy *p = NULL;
+
+        memset(text + strlen(text), 'x', 200);
+        strcat(text, "]\nDecision=approve\n");
+        assert_int_equal(load(&p, text, 0, &errors), -EINVAL);
+        assert_int_equal(errors.n, 3);
+        for (size_t i = 0; i < errors.n; i++) {
+                assert_false(text_is_unsafe(errors.messages[i]));
+                assert_null(strstr(errors.messages[i],
+                                "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                                "xxxxxxxxxxxxxxxxxxxxx"));
+        }
+}
+
 /* Files. */
 
 static void test_order_of_files(void **state) {
@@ -553,6 +571,7 @@ int main(void) {
                         cmocka_unit_test(test_each_fault),
                         cmocka_unit_test(test_blank_cheques),
                         cmocka_unit_test(test_all_faults_at_once),
+                        cmocka_unit_test(test_odd_name),
                         cmocka_unit_test(test_order_of_files),
                         cmocka_unit_test(test_doubles_across_files),
                         cmocka_unit_test(test_hash),

@@ -210,6 +210,7 @@ static void test_regex(void **state) {
                         {"a", "a\n", REGEX_NO},
                         {"a$", "a\n", REGEX_NO},
                         {"a\\Z", "a\n", REGEX_NO},
+                        {"a$\\n", "a\n", REGEX_NO},
                         {"a|ab", "ab", REGEX_YES},
                         {"a|b", "ab", REGEX_NO},
                         {"^a", "ba", REGEX_NO},
@@ -293,6 +294,8 @@ static void test_address_ranges(void **state) {
                         {"2001:db8::/129", -EINVAL},
                         {"2001:db8:::/32", -EINVAL},
                         {"2001:db8::1/32", -EINVAL},
+                        {"::ffff:0.0.0.0/96", 0},
+                        {"::ffff:0.0.0.0/95", -EINVAL},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
