@@ -88,4 +88,4 @@ def test_one_place_assigns_a_state(source_root):
         for line in path.read_text().splitlines()
         if re.search(r"view\.state\s*=[^=]", line)
     ]
-    assert found == [("challenge.c", "c->view.state = to;")]
+    assert found == [("challenge-change.c", "c->view.state = to;")]
