@@ -71,10 +71,10 @@ def service(machine, show_on_failure):
     return machine
 
 
-def enroll(machine, sandbox, name, identity):
+def enroll(machine, sandbox, name, identity, *more):
     machine.run(
         *("factorctl", "--system", "enroll", "push", "--name", name, "--identity", identity),
-        *("--service", sandbox.service_sid, "--account", "main"),
+        *("--service", sandbox.service_sid, "--account", "main", *more),
     )
     factors = machine.json("factorctl", "--system", "list", "--json")["factors"]
     return next(f for f in factors if f["name"] == name)
@@ -190,6 +190,40 @@ def wait_restarted(service, old_pid):
         return now["ActiveState"] == "active" and now["MainPID"] not in ("0", old_pid)
 
     wait_for(restarted, what="systemd to start it again")
+
+
+def session_of(machine, user):
+    """The object path of that user's first session, by logind; None when there is none yet."""
+    manager = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+    reply = machine.json("busctl", "--json=short", "call", *manager, "ListSessions")
+    return next((path for _, _, name, _, path in reply["data"][0] if name == user), None)
+
+
+def test_locked_session(service, sandbox):
+    """Whose session the real logind calls locked approves nothing."""
+    service.run(
+        *("systemd-run", "--quiet", "--unit=desktop", f"--uid={USER}", "-p", "PAMName=login"),
+        *("-E", "XDG_SESSION_TYPE=x11", "-E", "XDG_SESSION_CLASS=user", "sleep", "infinity"),
+    )
+    path = wait_for(lambda: session_of(service, USER), what="a session")
+    session = ("org.freedesktop.login1", path, "org.freedesktop.login1.Session")
+
+    def lock(locked):
+        service.run("busctl", "call", *session, "SetLockedHint", "b", str(locked).lower())
+        status = ("factorctl", "--system", "status", "--json")
+        wait_for(lambda: service.json(*status, user=USER)["locked"] == locked, what=f"locked: {locked}")
+
+    try:
+        lock(True)
+        factor = enroll(service, sandbox, "locked", "locked-001", "--owner", USER)
+        sid = sandbox.create_push_challenge("locked-001", factor["sid"])["sid"]
+        service.wait("factorctl", "--system", "show", sid)
+        assert service.run("factorctl", "--system", "approve", sid, user=USER, check=False).rc == 4
+        lock(False)
+        service.run("factorctl", "--system", "approve", sid, user=USER)
+        assert sandbox.challenge(sid)["status"] == "approved"
+    finally:
+        service.run("systemctl", "stop", "desktop.service")
 
 
 def test_crash_is_survived(service, sandbox):
