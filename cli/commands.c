@@ -42,7 +42,8 @@ const Command commands[] = {
                                 run_approve},
                 {"deny", "[SID]", "Deny a challenge", 0, 1, BIT(DIGEST), 0, run_deny},
                 {"ignore", "SID", "Let a challenge expire", 1, 1, 0, 0, run_ignore},
-                {"watch", "", "Changes as they happen", 0, 0, BIT(SINCE), 0, run_watch},
+                {"watch", "", "Answer challenges as they come; else print changes", 0, 0,
+                                BIT(SINCE), 0, run_watch},
                 {"poll", "", "Ask the provider now", 0, 0, 0, 0, run_poll},
                 {"challenge create", "[FACTOR]", "Create a challenge", 0, 1,
                                 TARGET | BIT(FACTOR_SID) | BIT(MESSAGE) | BIT(FIELD) |
