@@ -25,7 +25,7 @@ struct Agent {
         char *command_options;
         World world;
         char opened[SID_SIZE]; /* the request whose details were asked for, or "" */
-        bool actions, markup;  /* what the notification server can do */
+        ServerAbilities server;
 
         Link *link;
         Desktop *desktop;
@@ -67,8 +67,9 @@ static void replan(Agent *a) {
         PlanInput in = {
                         .world = &a->world,
                         .locked = is_locked(a),
-                        .actions = a->actions,
-                        .markup = a->markup,
+                        .actions = a->server.actions,
+                        .buttons = a->server.buttons,
+                        .markup = a->server.markup,
                         .opened = a->opened,
                         .options = a->command_options,
                         .now = server_now(a),
@@ -207,11 +208,10 @@ static void send_close(void *userdata, uint32_t id) {
         desktop_close(a->desktop, id);
 }
 
-static void on_ready(void *userdata, bool actions, bool markup) {
+static void on_ready(void *userdata, const ServerAbilities *server) {
         Agent *a = userdata;
 
-        a->actions = actions;
-        a->markup = markup;
+        a->server = *server;
         replan(a);
         notifications_ready(a->notifications);
         replan(a);

@@ -36,8 +36,9 @@ struct Desktop {
         sd_event_source *reconnect; /* while there is no bus */
         usec_t delay;
         char *owner;  /* the server's unique name, or NULL */
+        bool draws;   /* it is none of those that show no buttons */
         bool ready;   /* its capabilities are known */
-        bool actions; /* it draws them */
+        bool actions; /* it takes them */
         bool wanted;
         bool starting;
         sd_bus_slot *question;  /* the capabilities, asked */
@@ -109,7 +110,7 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* Capabilities. */
 
-static int read_capabilities(sd_bus_message *m, bool *ret_actions, bool *ret_markup) {
+static int read_capabilities(sd_bus_message *m, ServerAbilities *ret) {
         const char *word;
         int r;
 
@@ -117,39 +118,66 @@ static int read_capabilities(sd_bus_message *m, bool *ret_actions, bool *ret_mar
                 return -sd_bus_message_get_errno(m);
         r = sd_bus_message_enter_container(m, 'a', "s");
         while (r > 0 && (r = sd_bus_message_read(m, "s", &word)) > 0) {
-                *ret_actions = *ret_actions || streq(word, "actions");
-                *ret_markup = *ret_markup || streq(word, "body-markup");
+                ret->actions = ret->actions || streq(word, "actions");
+                ret->markup = ret->markup || streq(word, "body-markup");
         }
         return r;
 }
 
+/* These list "actions", and mean a menu or a command of theirs: nothing can be clicked. */
+static bool draws_buttons(const char *name) {
+        static const char *const without[] = {"dunst", "mako"};
+
+        for (size_t i = 0; i < ELEMENTSOF(without); i++)
+                if (streq(name, without[i]))
+                        return false;
+        return true;
+}
+
 static int on_capabilities(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        bool actions = false, markup = false;
+        ServerAbilities server = {0};
         Desktop *d = userdata;
         int r;
 
         d->question = sd_bus_slot_unref(d->question);
-        r = read_capabilities(m, &actions, &markup);
+        r = read_capabilities(m, &server);
         if (r < 0) {
                 log_warning("The notification server does not say what it can do: %s; trying again",
                                 strerror(-r));
                 desktop_schedule(d, RETRY_DELAY);
                 return 0;
         }
-        log_debug("Notification server %s: actions %s, markup %s", d->owner, actions ? "yes" : "no",
-                        markup ? "yes" : "no");
+        server.buttons = server.actions && d->draws;
+        log_debug("Notification server %s: actions %s, buttons %s, markup %s", d->owner,
+                        server.actions ? "yes" : "no", server.buttons ? "yes" : "no",
+                        server.markup ? "yes" : "no");
         d->ready = true;
-        d->actions = actions;
-        d->hooks->ready(d->userdata, actions, markup);
+        d->actions = server.actions;
+        d->hooks->ready(d->userdata, &server);
+        return 0;
+}
+
+static void desktop_question(Desktop *d, const char *method, sd_bus_message_handler_t answered) {
+        if (sd_bus_call_method_async(d->bus, &d->question, d->owner, SERVER_PATH, SERVER_INTERFACE,
+                            method, answered, d, NULL) < 0)
+                desktop_schedule(d, RETRY_DELAY);
+}
+
+static int on_information(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name = "";
+        Desktop *d = userdata;
+
+        d->question = sd_bus_slot_unref(d->question);
+        /* Its first word is the name; one that has none is taken at its other word. */
+        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "s", &name) < 0)
+                name = "";
+        d->draws = draws_buttons(name);
+        desktop_question(d, "GetCapabilities", on_capabilities);
         return 0;
 }
 
 static void desktop_ask(Desktop *d) {
-        int r = sd_bus_call_method_async(d->bus, &d->question, d->owner, SERVER_PATH,
-                        SERVER_INTERFACE, "GetCapabilities", on_capabilities, d, NULL);
-
-        if (r < 0)
-                desktop_schedule(d, RETRY_DELAY);
+        desktop_question(d, "GetServerInformation", on_information);
 }
 
 /* Starting a server. */

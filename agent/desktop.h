@@ -9,9 +9,17 @@
 
 typedef struct Desktop Desktop;
 
+/* What a notification server can do, by its own word. */
+typedef struct ServerAbilities {
+        bool actions; /* takes actions */
+        bool buttons; /* and shows a button for each: not so one that is known to wait for a command
+                         of its own instead, whatever it says of itself */
+        bool markup;
+} ServerAbilities;
+
 typedef struct DesktopHooks {
-        /* There is a notification server, with these capabilities. */
-        void (*ready)(void *userdata, bool actions, bool markup);
+        /* There is a notification server. server is borrowed. */
+        void (*ready)(void *userdata, const ServerAbilities *server);
         /* It has gone, and with it what stood there; what was asked of it is not answered. */
         void (*gone)(void *userdata);
         /* The answer to desktop_notify(): the id, or 0 when it was refused. */

@@ -153,9 +153,9 @@ static void say_commands(Body *b, const PlanInput *in, const Request *r, bool al
         bool typed = r->confirm == CONFIRM_SID || r->confirm == CONFIRM_FIELD;
 
         say_confirm(b, r);
-        if (typed || (r->confirm == CONFIRM_NONE && (all || !in->actions)))
+        if (typed || (r->confirm == CONFIRM_NONE && (all || !in->buttons)))
                 body_say(b, "factorctl approve %s%s", r->sid, in->options);
-        if (!in->actions)
+        if (!in->buttons)
                 body_say(b, "factorctl %s %s%s", refusal(r), r->sid, in->options);
 }
 
@@ -180,7 +180,7 @@ int text_request(Notice *n, const PlanInput *in, const Selection *s, const Reque
                         [CONFIRM_NEVER] = {"Request of ", ": cannot be approved"},
         };
         _cleanup_(body_done) Body b = {.markup = in->markup};
-        bool opened = s->opened == r, cut = in->actions && !opened && is_long(r);
+        bool opened = s->opened == r, cut = in->buttons && !opened && is_long(r);
         int k;
 
         say_request(&b, "Factor ", r, in->now);
@@ -256,7 +256,7 @@ static void say_row(Body *b, const PlanInput *in, const Selection *s, size_t n, 
                 body_pair(b, "Identity", r->identity);
                 say_differences(b, s->rows, n, r);
         }
-        if (in->actions)
+        if (in->buttons)
                 return;
         if (r->confirm != CONFIRM_NEVER)
                 body_say(b, "factorctl approve %s%s", r->sid, in->options);

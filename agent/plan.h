@@ -60,10 +60,11 @@ typedef struct Outcome {
 
 typedef struct PlanInput {
         const World *world;
-        bool locked;         /* the screen: nothing of a request may be seen */
-        bool actions;        /* the notification server draws actions */
-        bool markup;         /* it reads markup */
-        const char *opened;  /* the SID of the request whose details were asked for, or "" */
+        bool locked;        /* the screen: nothing of a request may be seen */
+        bool actions;       /* the notification server takes actions */
+        bool buttons;       /* and draws them, as far as is known; else what to type is said, too */
+        bool markup;        /* it reads markup */
+        const char *opened; /* the SID of the request whose details were asked for, or "" */
         const char *options; /* of factorctl to reach the same daemon, with a blank before, or "" */
         const char (*deciding)[SID_SIZE]; /* requests with a decision under way: not asked again */
         size_t n_deciding;

@@ -42,7 +42,8 @@ const Command commands[] = {
                                 run_approve},
                 {"deny", "[SID]", "Deny a challenge", 0, 1, BIT(DIGEST), 0, run_deny},
                 {"ignore", "SID", "Let a challenge expire", 1, 1, 0, 0, run_ignore},
-                {"watch", "", "Changes as they happen", 0, 0, BIT(SINCE), 0, run_watch},
+                {"watch", "", "Answer challenges as they come; else print changes", 0, 0,
+                                BIT(SINCE), 0, run_watch},
                 {"log", "", "What was done, and by whom", 0, 0,
                                 BIT(FACTOR) | BIT(CHALLENGE) | BIT(EVENT) | BIT(SINCE) |
                                                 BIT(LINES) | BIT(FOLLOW) | BIT(VERIFY),

@@ -90,8 +90,7 @@ int parameters_add_integer_option(Session *s, json_object *o, const char *key, O
         return 0;
 }
 
-/* What a failure of the connection itself ends with. */
-static int connection_exit_status(int r) {
+int connection_exit_status(int r) {
         switch (r) {
         case -ENOENT:
         case -ECONNREFUSED:

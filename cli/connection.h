@@ -29,6 +29,9 @@ void session_done(Session *s);
 /* Where the daemon's socket is, or would be, by the options. *ret is new. Returns 0 or -ENOMEM. */
 int session_socket_path(const Arguments *a, char **ret);
 
+/* What a failure of the connection itself (-errno) ends with. */
+int connection_exit_status(int r);
+
 /* Put parameters of a call together; a NULL value is left out. */
 json_object *parameters_new(Session *s);
 void parameters_add(Session *s, json_object *o, const char *key, json_object *value);

@@ -55,9 +55,20 @@ int help_group(const char *group) {
         return 0;
 }
 
+/* What the one line does not say. */
+static const char watch_text[] =
+                "On a terminal one challenge at a time is shown, and a whole word is asked for:\n"
+                "approve, deny, ignore, skip, quit or help. With --json or --since, or where\n"
+                "stdin or stdout is no terminal, each change is printed, a line each; --since\n"
+                "goes on after the sequence number of the last one that was seen.\n\n"
+                "When --timeout is over it ends with 124, or with 0 if it was used to decide\n"
+                "something.\n";
+
 int help_command(const Command *c) {
         printf("factorctl %s%s%s [OPTION…]\n\n%s.\n", c->name, *c->arguments ? " " : "",
                         c->arguments, c->help);
+        if (c->run == run_watch)
+                printf("\n%s", watch_text);
         if (c->options) {
                 printf("\nOptions:\n");
                 help_options(c->options);

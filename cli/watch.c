@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "cli/output.h"
+#include "cli/prompt.h"
+#include "cli/terminal.h"
 
 /* "12 2026-01-02T03:04:05Z challenge YC… approved (name): message" */
 static int print_event(json_object *event) {
@@ -35,7 +37,7 @@ static int print_event(json_object *event) {
         return fflush(stdout) == 0 ? 0 : complain(EXIT_FAILURE, "cannot write the event");
 }
 
-int run_watch(Session *s, const Arguments *a) {
+static int print_events(Session *s) {
         json_object *p = parameters_new(s);
         bool continues = true;
         int r;
@@ -58,4 +60,11 @@ int run_watch(Session *s, const Arguments *a) {
                         r = s->json ? print_json(event) : print_event(event);
         }
         return r;
+}
+
+int run_watch(Session *s, const Arguments *a) {
+        /* Whoever names a place among the events wants events. */
+        bool events = s->json || argument_given(a, OPTION_SINCE) || !terminal_is_there();
+
+        return events ? print_events(s) : prompt_run(s);
 }

@@ -21,9 +21,10 @@ struct Prompt {
         TAILQ_ENTRY(Prompt) entry;
         Challenge *challenge; /* borrowed: it tells before it goes */
         char digest[SHA256_HEX_SIZE];
-        char *typed; /* the label of the detail whose value is typed, or NULL */
-        Run *run;    /* the program that asks, or NULL */
-        bool done;   /* it was asked about; others may still answer */
+        char *typed;      /* the label of the detail whose value is typed, or NULL */
+        Run *run;         /* the program that asks, or NULL */
+        unsigned n_typed; /* how often something was typed that did not decide it */
+        bool done;        /* it was asked about; others may still answer */
 };
 
 /* A program that runs, until it has ended. */
@@ -112,9 +113,8 @@ static void prompt_take_answer(Helper *h, Prompt *p, const Secret *output) {
 
         if (p->typed) {
                 if (helper_typed(output, &typed) >= 0 && typed) {
-                        /* A wrong value is not the last word: whoever mistyped may try again, as
-                         * often as the daemon lets them. */
-                        p->done = false;
+                        /* A wrong value is not the last word: whoever mistyped may try again. */
+                        p->done = ++p->n_typed >= CONFIRM_TRIES_MAX;
                         prompt_approve(h, p, typed);
                         return;
                 }

@@ -11,11 +11,11 @@
 typedef struct SessionLock SessionLock;
 
 /* Watches the sessions that logind knows, over a connection of its own to the system bus, again
- * after the bus or logind restarts. Without logind nothing is locked; when it goes away, what it
- * said last holds for some seconds more, so that its restart unlocks nothing by itself. Never
- * blocks. changed is called from the event loop when what session_lock_is_locked() says may have
- * changed; not before this returns, and it may not free the object. Returns 0 or -errno; that there
- * is no bus is no error. */
+ * after the bus or logind restarts. Without logind, and before it has answered, nothing is locked;
+ * when it goes away, what it said last holds for some seconds more, so that its restart unlocks
+ * nothing by itself. Never blocks. changed is called from the event loop when what
+ * session_lock_is_locked() says may have changed; not before this returns, and it may not free the
+ * object. Returns 0 or -errno; that there is no bus is no error. */
 int session_lock_new(SessionLock **ret,
                 sd_event *event,
                 void (*changed)(void *userdata),

@@ -77,6 +77,7 @@ static inline int scene_setup(void **state) {
         s->in = (PlanInput){
                         .world = &s->world,
                         .actions = true,
+                        .buttons = true,
                         .opened = "",
                         .options = "",
                         .now = NOW,

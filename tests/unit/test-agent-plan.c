@@ -54,7 +54,7 @@ static void test_totp(void **state) {
         assert_string_equal(n->body, "Factor laptop, 4min left");
         assert_string_equal(action_keys(n), "default approve ignore ");
         assert_int_equal(find_action(n, "ignore")->kind, ACTION_IGNORE);
-        s->in.actions = false;
+        s->in.actions = s->in.buttons = false;
         n = scene_prompt(s);
         assert_int_equal(count_lines(n->body, "factorctl ignore YC11"), 1);
         assert_lacks(n->body, "deny");
@@ -114,7 +114,7 @@ static void test_long(void **state) {
 
         /* Where nothing can be opened all is there at once. */
         s->in.opened = "";
-        s->in.actions = false;
+        s->in.actions = s->in.buttons = false;
         n = scene_prompt(s);
         assert_int_equal(count_lines(n->body, "| "), 20);
         assert_int_equal(count_lines(n->body, "factorctl approve "), 1);
@@ -147,12 +147,30 @@ static void test_no_actions(void **state) {
         const Notice *n;
 
         scene_add(s, challenge('1', NULL));
-        s->in.actions = false;
+        s->in.actions = s->in.buttons = false;
         n = scene_prompt(s);
         assert_int_equal(n->n_actions, 0);
         assert_contains(n->body,
                         "\nfactorctl approve YC11111111111111111111111111111111\n"
                         "factorctl deny YC11111111111111111111111111111111");
+}
+
+/* A server that takes actions and draws none: they are there for its own menu, and the commands. */
+static void test_no_buttons(void **state) {
+        Scene *s = *state;
+        const Notice *n;
+
+        scene_add(s, challenge('1', NULL));
+        s->in.buttons = false;
+        n = scene_prompt(s);
+        assert_string_equal(action_keys(n), "default approve deny ");
+        assert_contains(n->body,
+                        "\nfactorctl approve YC11111111111111111111111111111111\n"
+                        "factorctl deny YC11111111111111111111111111111111");
+        scene_add(s, challenge('2', NULL));
+        n = scene_prompt(s);
+        assert_string_equal(action_keys(n), "default review-1 review-2 ");
+        assert_contains(n->body, "\nfactorctl deny YC22222222222222222222222222222222");
 }
 
 static void test_deciding(void **state) {
@@ -177,14 +195,14 @@ static void check_confirm(Scene *s, const char *more, bool typed) {
         s->world.connected = true;
         scene_add(s, challenge('1', more));
         snprintf(line, sizeof(line), "factorctl approve %.34s", sid_of('1'));
-        s->in.actions = true;
+        s->in.actions = s->in.buttons = true;
         for (unsigned opened = 0; opened < 2; opened++) {
                 s->in.opened = opened ? sid_of('1') : "";
                 n = scene_prompt(s);
                 assert_string_equal(action_keys(n), "default deny ");
                 assert_int_equal(count_lines(n->body, line), typed);
         }
-        s->in.actions = false;
+        s->in.actions = s->in.buttons = false;
         assert_int_equal(count_lines(scene_prompt(s)->body, line), typed);
 }
 
@@ -293,7 +311,7 @@ static void test_many(void **state) {
         assert_string_equal(action_keys(n), "default review-1 review-2 review-3 review-4 ");
         assert_contains(n->body, "\nSee all with: factorctl pending");
         assert_lacks(n->body, "5. ");
-        s->in.actions = false;
+        s->in.actions = s->in.buttons = false;
         n = scene_prompt(s);
         assert_int_equal(count_lines(n->body, "factorctl approve "), 4);
         assert_int_equal(count_lines(n->body, "factorctl deny "), 4);
@@ -516,6 +534,7 @@ int main(void) {
                         SCENE(test_long),
                         SCENE(test_long_message),
                         SCENE(test_no_actions),
+                        SCENE(test_no_buttons),
                         SCENE(test_deciding),
                         SCENE(test_confirm),
                         SCENE(test_confirm_field_is_withheld),

@@ -71,7 +71,7 @@ static void test_everywhere(void **state) {
         for (char c = '1'; c <= '6'; c++) {
                 add_hostile(s, c);
                 for (unsigned i = 0; i < 6; i++) {
-                        s->in.actions = i & 1;
+                        s->in.actions = s->in.buttons = i & 1;
                         s->in.opened = i / 2 == 0 ? "" : i / 2 == 1 ? sid_of('1') : PLAN_OPENED_ALL;
                         const Notice *n = scene_prompt(s);
                         check_markup(n->body);
@@ -110,7 +110,7 @@ static void test_imitation(void **state) {
                 world_done(&s->world);
                 s->world.connected = true;
                 scene_add(s, challenge('1', more));
-                s->in.actions = i & 1;
+                s->in.actions = s->in.buttons = i & 1;
                 s->in.markup = i & 2;
                 s->in.opened = i & 4 ? sid_of('1') : "";
                 const char *body = scene_prompt(s)->body;

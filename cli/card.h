@@ -1,0 +1,22 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the prompter shows, as text for a terminal of some width. Pure. */
+
+#include <json-c/json_types.h>
+#include <stdio.h>
+
+#include "base/macros.h"
+
+#define COLUMNS_MIN 8 /* a row is never narrower, whatever the terminal says */
+
+/* The bytes of text that fit into a row of so many columns, at least one character unless there is
+ * none; *ret_break: those of them up to the end of the last word. */
+size_t row_length(const char *text, size_t columns, size_t *ret_break);
+
+/* Writes text (escaped already) after the mark first, wrapped into rows of so many columns; each
+ * further row begins with the mark next, so that no text can pass for the beginning of another. */
+void wrap_print(FILE *out, const char *first, const char *next, const char *text, size_t columns);
+
+/* A challenge as a person should see it before deciding, in rows of so many columns. styled: with
+ * bold type. Returns 0 or -ENOMEM. */
+int card_print(FILE *out, json_object *challenge, size_t columns, bool styled);
