@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from agent import Agent, Setting
+from desktop import Desktop
 from harness import Daemon, Sandbox
 
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ("daemon/factord", "agent/factor-agent", "cli/factorctl", "sandbox/factord-sandbox")
 
 
 def pytest_configure(config):
@@ -43,7 +46,7 @@ def source_root():
 @pytest.fixture(scope="session")
 def build_dir():
     path = Path(os.environ.get("FACTORD_BUILD_DIR", SOURCE_ROOT / "build")).resolve()
-    for program in ("daemon/factord", "cli/factorctl", "sandbox/factord-sandbox"):
+    for program in PROGRAMS:
         if not (path / program).exists():
             pytest.fail(f"{path / program} is not built; run: meson setup build && ninja -C build")
     return path
@@ -104,3 +107,45 @@ def make_daemon(build_dir, make_sandbox, show_on_failure):
 def daemon(make_daemon, sandbox):
     """A daemon that polls the sandbox fast and asks about everything."""
     return make_daemon(sandbox)
+
+
+@pytest.fixture
+def make_desktop(show_on_failure):
+    """A function that makes a desktop; its arguments are Desktop's."""
+    made = []
+
+    def make(*arguments, **options):
+        desktop = Desktop(*arguments, **options)
+        made.append(desktop)
+        show_on_failure("desktop", desktop.notices.describe)
+        return desktop
+
+    yield make
+    _stop_all(made)
+
+
+@pytest.fixture
+def make_agent(build_dir, make_desktop, show_on_failure):
+    """A function that starts an agent between a daemon and a desktop."""
+    made = []
+
+    def make(daemon, desktop, **options):
+        agent = Agent(build_dir, daemon, desktop, **options)
+        made.append(agent)
+        show_on_failure("factor-agent", lambda: agent.stderr)
+        return agent
+
+    yield make
+    _stop_all(made)
+
+
+@pytest.fixture
+def setting(make_daemon, sandbox, make_desktop, make_agent):
+    """A function that makes a daemon with a push factor, a desktop and an agent between them."""
+
+    def make(*, prompt=None, system_bus=None, **desktop):
+        settings = {"ArmDelay": "0", **(prompt or {})}
+        daemon = make_daemon(sandbox, {"Prompt": settings})
+        return Setting(daemon, make_desktop(**desktop), make_agent, system_bus)
+
+    return make

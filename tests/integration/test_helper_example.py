@@ -1,50 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/examples/prompt-rofi.sh with the real rofi, by the keyboard."""
 
-import os
-import select
-import subprocess
-
 import pytest
 
-from harness import TIMEOUT, Process, wait_for
+from harness import wait_for
 from steps import ask_push, call, challenge, enroll_push, wait_state
+from xserver import XServer
 
 
-class Screen:
-    """An X server and its keyboard."""
+class Screen(XServer):
+    """One with rofi on it."""
 
     def __init__(self, directory):
-        self.home = directory / "home"
-        self.home.mkdir(mode=0o700)
-        self.process = Process(
-            ["Xvfb", "-screen", "0", "800x600x24", "-noreset", "-displayfd", "1"],
-            directory / "xvfb.log",
-            stdout=subprocess.PIPE,
-        )
-        number = self._display()
-        self.env = {"DISPLAY": f":{number}", "XDG_RUNTIME_DIR": str(self.home), "HOME": str(self.home)}
-
-    def _display(self):
-        """The number and its newline are two writes; without a reader the second ends the server."""
-        stdout, line = self.process.popen.stdout, b""
-        while not line.endswith(b"\n"):
-            assert select.select([stdout], [], [], TIMEOUT)[0], "the X server is not up in time"
-            more = os.read(stdout.fileno(), 16)
-            assert more, f"no X server:\n{self.process.stderr}"
-            line += more
-        stdout.close()
-        return line.decode().strip()
-
-    def xdotool(self, *arguments):
-        done = subprocess.run(
-            ["xdotool", *arguments],
-            env={"PATH": "/usr/bin:/bin", **self.env},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-        )
-        return done.stdout.split()
+        super().__init__(directory)
+        home = directory / "home"
+        home.mkdir(mode=0o700)
+        self.env |= {"XDG_RUNTIME_DIR": str(home), "HOME": str(home)}
 
     def is_up(self):
         return self.xdotool("search", "--onlyvisible", "--class", "rofi")
@@ -54,9 +25,6 @@ class Screen:
         [window] = wait_for(self.is_up, what="rofi's window")
         self.xdotool("key", "--window", window, *keys)
         wait_for(lambda: not self.is_up(), what="rofi to go")
-
-    def stop(self):
-        self.process.kill()
 
 
 @pytest.fixture
