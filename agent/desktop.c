@@ -35,9 +35,8 @@ struct Desktop {
         sd_bus *bus;
         sd_event_source *reconnect; /* while there is no bus */
         usec_t delay;
-        char *owner;  /* the server's unique name, or NULL */
-        bool ready;   /* its capabilities are known */
-        bool actions; /* it draws them */
+        char *owner; /* the server's unique name, or NULL */
+        bool ready;  /* its capabilities are known */
         bool wanted;
         bool starting;
         sd_bus_slot *question;  /* the capabilities, asked */
@@ -139,7 +138,6 @@ static int on_capabilities(sd_bus_message *m, void *userdata, sd_bus_error *erro
         log_debug("Notification server %s: actions %s, markup %s", d->owner, actions ? "yes" : "no",
                         markup ? "yes" : "no");
         d->ready = true;
-        d->actions = actions;
         d->hooks->ready(d->userdata, actions, markup);
         return 0;
 }
@@ -241,7 +239,7 @@ int desktop_notify(Desktop *d, const Notice *n, uint32_t replaces, void *cookie)
 
         if (!d->ready)
                 return -ENOTCONN;
-        r = notify_message_new(&m, d->bus, d->owner, d->actions, n, replaces);
+        r = notify_message_new(&m, d->bus, d->owner, n, replaces);
         if (r < 0)
                 return r;
         s = calloc(1, sizeof(*s));

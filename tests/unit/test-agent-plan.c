@@ -32,6 +32,7 @@ static void test_single(void **state) {
         assert_int_equal(a->kind, ACTION_APPROVE);
         assert_string_equal(a->sid, sid_of('1'));
         assert_string_equal(a->digest, s->world.requests[0].digest);
+        assert_int_equal(n->lasts, s->world.requests[0].expires - s->in.now);
         assert_int_equal(find_action(n, "default")->kind, ACTION_OPEN);
         assert_string_equal(find_action(n, "default")->label, "Details");
         assert_int_equal(find_action(n, "deny")->kind, ACTION_DENY);
@@ -252,6 +253,7 @@ static void test_review(void **state) {
         meaning = strdup(scene_prompt(s)->meaning);
         s->in.opened = sid_of('2');
         n = scene_prompt(s);
+        assert_int_equal(n->lasts, s->world.requests[1].expires - s->in.now);
         assert_string_equal(action_keys(n), "default approve deny all ");
         assert_string_equal(find_action(n, "approve")->sid, sid_of('2'));
         assert_int_equal(find_action(n, "all")->kind, ACTION_BACK);
