@@ -32,6 +32,14 @@ static void add_action(Notice *n, const char *key, ActionKind kind, const Reques
         }
 }
 
+/* What a click on the notification itself means. Some servers draw a button for it, unless it has
+ * no label: one that would lead nowhere, or where another leads, is not wanted. */
+static void add_default(Notice *n, ActionKind kind, const Request *r, bool drawn) {
+        add_action(n, "default", kind, r);
+        if (!drawn)
+                n->actions[n->n_actions - 1].label[0] = '\0';
+}
+
 /* A summary of the agent's own words. */
 _printf_(2, 3) static int set_summary(Notice *n, const char *format, ...) {
         va_list ap;
@@ -160,12 +168,11 @@ static void say_commands(Body *b, const PlanInput *in, const Request *r, bool al
 }
 
 static void add_actions(Notice *n, const Selection *s, const Request *r, bool cut) {
-        add_action(n, "default", ACTION_OPEN, r);
+        add_default(n, ACTION_OPEN, r, !cut && s->opened != r);
         /* Most servers draw no button for the default action, and here it is the way on. */
-        if (cut) {
-                (void) stpcpy(n->actions[0].label, "Open");
+        if (cut)
                 add_action(n, "details", ACTION_OPEN, r);
-        } else if (r->confirm == CONFIRM_NONE)
+        else if (r->confirm == CONFIRM_NONE)
                 add_action(n, "approve", ACTION_APPROVE, r);
         add_action(n, refusal(r), r->totp ? ACTION_IGNORE : ACTION_DENY, r);
         if (s->n_asking > 1)
@@ -278,7 +285,7 @@ int text_several(Notice *n, const PlanInput *in, const Selection *s) {
         int r;
 
         if (in->actions)
-                add_action(n, "default", ACTION_ALL, NULL);
+                add_default(n, ACTION_ALL, NULL, !streq(in->opened, PLAN_OPENED_ALL));
         for (size_t i = 0; i < n_shown; i++) {
                 say_row(&b, in, s, n_shown, i);
                 if (!in->actions)

@@ -44,6 +44,7 @@ typedef struct Notice {
         size_t n_actions;
         char *meaning; /* when it changes, an action waits for the arm delay again */
         char *matter;  /* while it stays, one that a person dismissed stays away */
+        usec_t lasts;  /* how long it can be true at most; 0: it is not known */
 } Notice;
 
 /* Frees and zeroes. */
