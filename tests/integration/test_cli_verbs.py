@@ -89,6 +89,7 @@ def test_show(ctl, daemon):
         ("ListFactors", {"name": YF}),
         ("GetChallenge", {"sid": SID[:10]}),
         ("GetChallenge", {"sid": SID}),
+        ("GetStatus", {}),
     ]
     fake.answers["ListFactors"] = {"factors": []}
     assert_complains(ctl("show", "nobody", "--json"), 3)
