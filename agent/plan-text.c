@@ -12,6 +12,11 @@
 #define DIFFERENCES_MAX 4 /* fields of a request side by side with others */
 #define DIFFERENCE_MAX 60 /* characters of a label or value there */
 #define MESSAGE_MAX 100
+#define KEY_DIGITS 16 /* of the digest, in the key of what decides */
+
+static bool decides(ActionKind kind) {
+        return kind == ACTION_APPROVE || kind == ACTION_DENY || kind == ACTION_IGNORE;
+}
 
 static void add_action(Notice *n, const char *key, ActionKind kind, const Request *r) {
         static const char *const labels[] = {
@@ -24,7 +29,11 @@ static void add_action(Notice *n, const char *key, ActionKind kind, const Reques
         };
         NoticeAction *a = &n->actions[n->n_actions++];
 
-        *a = (NoticeAction){.key = key, .kind = kind};
+        *a = (NoticeAction){.kind = kind};
+        if (decides(kind))
+                (void) snprintf(a->key, sizeof(a->key), "%s-%.*s", key, KEY_DIGITS, r->digest);
+        else
+                (void) stpcpy(a->key, key);
         (void) stpcpy(a->label, labels[kind]);
         if (r) {
                 (void) stpcpy(a->sid, r->sid);

@@ -21,7 +21,9 @@ typedef enum ActionKind {
 } ActionKind;
 
 typedef struct NoticeAction {
-        const char *key; /* static: what the notification server calls it */
+        /* What the notification server calls it. One that decides is named for what is shown, too:
+         * some servers ask in a menu, which may be older than what it is chosen for. */
+        char key[32];
         char label[16];
         ActionKind kind;
         char sid[SID_SIZE];           /* of the request that it is about, or "" */
