@@ -164,6 +164,18 @@ def test_monitor_from_a_cursor(daemon):
     assert events[1]["challenge"]["state"] == "approved"
 
 
+def test_numbers_after_a_restart(daemon):
+    """Each thing has one of its own, so that whoever heard but a part of them can ask for the rest."""
+    names = [enroll_push(daemon, name, f"carol-00{name}")["name"] for name in "123"]
+    daemon.restart()
+    with daemon.monitor(since=0) as monitor:
+        events = [monitor.next() for _ in names]
+    sequences = [e["sequence"] for e in events]
+    assert sequences == sorted(set(sequences)) and {e["factor"]["name"] for e in events} == set(names)
+    with daemon.monitor(since=sequences[0]) as monitor:
+        assert [monitor.next() for _ in names[1:]] == events[1:]
+
+
 def test_hangup_is_survived(daemon):
     daemon.process.popen.send_signal(signal.SIGHUP)
     daemon.wait_log("restart to apply")
