@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What once went wrong, or nearly: removal under way, another BaseUrl, clocks that lie, lists without end."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -198,22 +199,43 @@ def small_disk(make_daemon, sandbox):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_full_disk(small_disk, sandbox):
-    """What can't be recorded is not sent, status says why, and all goes on when there is room."""
-    daemon = small_disk
-    asked = ask_push(daemon, enroll_push(daemon))
+@contextlib.contextmanager
+def full(daemon):
+    """Its disk is full meanwhile."""
     ballast = daemon.state_directory / "ballast"
     with ballast.open("wb", buffering=0) as f, pytest.raises(OSError):
         while f.write(b"x" * 4096):
             pass
-    assert call_error(daemon, "Approve", **shown(asked)).name == "StoreError"
-    assert sandbox.updates(asked["sid"]) == []
-    assert "full" in daemon.ctl_json("status")["problems"][0]
-    assert call_error(daemon, "Remove", name="push").name in ("StoreError", "InvalidParameter")
-    assert len(sandbox.state()["factors"]) == 1
+    yield
     ballast.unlink()
+
+
+def test_full_disk(small_disk, sandbox):
+    """What can't be recorded is not sent, status says why, and all goes on when there is room."""
+    daemon = small_disk
+    asked = ask_push(daemon, enroll_push(daemon))
+    with full(daemon):
+        assert call_error(daemon, "Approve", **shown(asked)).name == "StoreError"
+        assert sandbox.updates(asked["sid"]) == []
+        assert "full" in daemon.ctl_json("status")["problems"][0]
+        assert call_error(daemon, "Remove", name="push").name in ("StoreError", "InvalidParameter")
+        assert len(sandbox.state()["factors"]) == 1
     assert approve(daemon, asked)["state"] == "approved"
     assert daemon.ctl_json("status")["problems"] == []
+
+
+def test_change_that_failed_has_no_number(small_disk):
+    """The number that it would have had is the next change's alone."""
+    daemon = small_disk
+    for name in ("one", "two"):
+        enroll_push(daemon, name, f"carol-{name}")
+    with full(daemon):
+        assert call_error(daemon, "SetOwner", name="one", owner=77).name == "StoreError"
+    call(daemon, "SetOwner", name="two", owner=77)
+    with daemon.monitor(since=0) as monitor:
+        one, two = monitor.next(), monitor.next()
+    assert (one["factor"]["name"], two["factor"]["name"]) == ("one", "two")
+    assert one["sequence"] < two["sequence"]
 
 
 def test_daemon_dies_after_it_was_asked(daemon, sandbox):
