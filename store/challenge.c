@@ -223,28 +223,6 @@ int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **r
         return 0;
 }
 
-int store_challenge_set_mismatches(
-                Store *s, const char *sid, int64_t mismatches, char **reterr_msg) {
-        _cleanup_(statement_done) Statement st = {0};
-        int r;
-
-        r = statement_prepare(
-                        &st, s, "UPDATE challenge SET mismatches = ? WHERE sid = ?", reterr_msg);
-        if (r < 0)
-                return r;
-
-        bind_int(&st, mismatches);
-        bind_text(&st, sid);
-        r = statement_run(&st, reterr_msg);
-        if (r < 0)
-                return r;
-
-        return sqlite3_changes(s->handle) > 0
-                               ? 0
-                               : error_set(reterr_msg, -ENOENT, "The store holds no challenge %s",
-                                                 sid);
-}
-
 uint64_t store_sequence(const Store *s) {
         return s->sequence;
 }

@@ -140,10 +140,6 @@ int store_challenge_put(Store *s, StoreChallenge *c, char **reterr_msg);
  * their standing decisions. *ret is a new array. */
 int store_challenges_load(
                 Store *s, usec_t now, StoreChallenge **ret, size_t *ret_n, char **reterr_msg);
-/* Notes how many wrong values were typed for a challenge: no change that has a number. -ENOENT when
- * there is no such row. */
-int store_challenge_set_mismatches(
-                Store *s, const char *sid, int64_t mismatches, char **reterr_msg);
 /* When a person was asked about challenges, by factor. */
 typedef struct StoreAsked {
         int64_t factor_id;

@@ -238,6 +238,20 @@ def test_change_that_failed_has_no_number(small_disk):
     assert one["sequence"] < two["sequence"]
 
 
+def test_wrong_values_count_at_once(small_disk, sandbox):
+    """Also those for a challenge that could not be recorded when it came: it has no row to count in."""
+    daemon = small_disk
+    held = enroll_push(daemon)
+    call(daemon, "SetMatchField", name="push", field="Number")
+    with full(daemon):
+        made = sandbox.create_push_challenge(held["identity"], held["sid"], fields=[("Number", "17")])
+        asked = wait_state(daemon, made["sid"], "deciding")
+        assert call_error(daemon, "Approve", **shown(asked), confirm="1").name == "StoreError"
+    errors = [call_error(daemon, "Approve", **shown(asked), confirm=typed).name for typed in "123"]
+    assert errors == ["InvalidParameter", "InvalidParameter", "PolicyDenied"]
+    assert challenge(daemon, made["sid"])["state"] == "ignored"
+
+
 def test_daemon_dies_after_it_was_asked(daemon, sandbox):
     """The decision may stand: that is not the same as no daemon."""
     asked = ask_push(daemon, enroll_push(daemon))
