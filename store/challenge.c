@@ -2,7 +2,9 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "store/database.h"
 
@@ -220,6 +222,18 @@ int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **r
 
         *ret = c;
         c = (StoreChallenge){0};
+        return 0;
+}
+
+int store_digest(const Store *s, const char *digest, char ret[static SHA256_HEX_SIZE]) {
+        uint8_t mac[SHA256_SIZE];
+        size_t len;
+
+        if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, s->digest_key.data, s->digest_key.len,
+                            (const uint8_t *) digest, strlen(digest), mac, sizeof(mac), &len) ||
+                        len != sizeof(mac))
+                return -EIO;
+        hex_encode(mac, sizeof(mac), ret);
         return 0;
 }
 

@@ -155,6 +155,9 @@ int store_asked_load(Store *s,
                 char **reterr_msg);
 /* One challenge by SID, or -ENOENT. */
 int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **reterr_msg);
+/* A digest of what a challenge says, as it is shown and recorded: under a key of the store's. A
+ * plain one would tell whoever knows all but a short value which value it is. Returns 0 or -EIO. */
+int store_digest(const Store *s, const char *digest, char ret[static SHA256_HEX_SIZE]);
 /* The highest sequence number given out, and the next one, or the first of the next n (for changes
  * that are no challenge's row). A number is given out when its transaction is: a rollback takes it
  * back. */
