@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "daemon/challenge-wait.h"
 #include "daemon/life.h"
 #include "daemon/prompt.h"
 
-/* The one place that assigns a state. */
 void challenge_set_state(Challenge *c, ChallengeState to) {
         c->view.state = to;
 }
@@ -200,4 +200,10 @@ int challenge_record_end(Challenge *c) {
         Change change = {.to = c->view.state, .reason = c->view.reason};
 
         return change_again(c, &change, c->changed, NULL);
+}
+
+void challenge_settle(Challenge *c) {
+        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+        c->call = api_call_free(c->call);
+        challenge_waiters_tell(c);
 }

@@ -230,12 +230,6 @@ int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **r
         return challenge_change(c, &(Change){.to = to, .reason = reason}, reterr_msg);
 }
 
-void challenge_settle(Challenge *c) {
-        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-        c->call = api_call_free(c->call);
-        challenge_waiters_tell(c);
-}
-
 static void challenge_complete_change(Challenge *c, const Change *change) {
         _cleanup_free_ char *why = NULL;
         int r;
