@@ -133,6 +133,7 @@ static int connection_reply(
 
 static const CallDoor socket_door = {
                 .name = "socket",
+                .has_more = true,
                 .reply = connection_reply,
 };
 

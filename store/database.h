@@ -16,6 +16,7 @@ struct Store {
         char *problem; /* why the last transaction could not be written, or NULL */
         Secret seal_key;
         Secret audit_key;
+        Secret digest_key;
 };
 
 /* The errno for an SQLite result, with SQLite's reason as the message: -EEXIST and -ENOENT for

@@ -9,6 +9,7 @@
 #define SEAL_LABEL_SEAL "factord store 1: seal"
 #define SEAL_LABEL_AUDIT "factord store 1: audit"
 #define SEAL_LABEL_CHECK "factord store 1: check"
+#define SEAL_LABEL_DIGEST "factord store 1: digest"
 
 #define SEAL_KEY_SIZE 32
 #define SEAL_NONCE_SIZE 12

@@ -313,7 +313,8 @@ static int unlock_and_migrate(Store *s, int version, const KeySource *source, ch
 
         if ((r = seal_derive(&key, SEAL_LABEL_CHECK, &check)) < 0 ||
                         (r = seal_derive(&key, SEAL_LABEL_SEAL, &s->seal_key)) < 0 ||
-                        (r = seal_derive(&key, SEAL_LABEL_AUDIT, &s->audit_key)) < 0)
+                        (r = seal_derive(&key, SEAL_LABEL_AUDIT, &s->audit_key)) < 0 ||
+                        (r = seal_derive(&key, SEAL_LABEL_DIGEST, &s->digest_key)) < 0)
                 return error_wrap(reterr_msg, r, "Cannot derive from the key of %s", s->path);
 
         if (version > 0) {
@@ -419,6 +420,7 @@ Store *store_close(Store *s) {
         free(s->problem);
         secret_done(&s->seal_key);
         secret_done(&s->audit_key);
+        secret_done(&s->digest_key);
         free(s->path);
         closep(&s->lock_fd);
         free(s);
