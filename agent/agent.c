@@ -153,6 +153,8 @@ static void decide(Agent *a, const NoticeAction *action) {
                 return;
         }
         decisions_send(a->decisions, path, action, r->factor);
+        /* One that could not be sent is asked about again as soon as a later state is known. */
+        link_refresh(a->link);
 }
 
 static void on_action(void *userdata, const NoticeAction *action, bool armed, bool current) {

@@ -35,10 +35,9 @@ struct Desktop {
         sd_bus *bus;
         sd_event_source *reconnect; /* while there is no bus */
         usec_t delay;
-        char *owner;  /* the server's unique name, or NULL */
-        bool draws;   /* it is none of those that show no buttons */
-        bool ready;   /* its capabilities are known */
-        bool actions; /* it takes them */
+        char *owner; /* the server's unique name, or NULL */
+        bool draws;  /* it is none of those that show no buttons */
+        bool ready;  /* its capabilities are known */
         bool wanted;
         bool starting;
         sd_bus_slot *question;  /* the capabilities, asked */
@@ -152,7 +151,6 @@ static int on_capabilities(sd_bus_message *m, void *userdata, sd_bus_error *erro
                         server.actions ? "yes" : "no", server.buttons ? "yes" : "no",
                         server.markup ? "yes" : "no");
         d->ready = true;
-        d->actions = server.actions;
         d->hooks->ready(d->userdata, &server);
         return 0;
 }
@@ -269,7 +267,7 @@ int desktop_notify(Desktop *d, const Notice *n, uint32_t replaces, void *cookie)
 
         if (!d->ready)
                 return -ENOTCONN;
-        r = notify_message_new(&m, d->bus, d->owner, d->actions, n, replaces);
+        r = notify_message_new(&m, d->bus, d->owner, n, replaces);
         if (r < 0)
                 return r;
         s = calloc(1, sizeof(*s));

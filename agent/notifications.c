@@ -14,7 +14,8 @@
  * 2. One Notify at a time for each notification; what the plan says meanwhile waits for the answer.
  * 3. Most servers close a notification when one of its actions is chosen. So that their word of it
  *    can't be taken for a person's, the id is given up first, and what still has to stand is shown
- *    under a new one.
+ *    under a new one. While a Notify is under way it is not closed by us: that would close what the
+ *    Notify brings, perhaps under the same id.
  * 4. A notification that left the plan while its Notify is under way is closed when the answer
  *    brings its id. */
 
@@ -119,11 +120,17 @@ static void send_notice(Notifications *n, Standing *s) {
         s->sending = true;
 }
 
-static void give_up_id(Notifications *n, Standing *s) {
+static uint32_t lose_id(Standing *s) {
         uint32_t id = s->id;
 
         s->id = 0;
         notice_done(&s->shown);
+        return id;
+}
+
+static void give_up_id(Notifications *n, Standing *s) {
+        uint32_t id = lose_id(s);
+
         if (id != 0 && n->ready)
                 n->hooks->close(n->userdata, id);
 }
@@ -296,7 +303,10 @@ void notifications_clicked(
         action = *found;
         armed = usec_sub(now, s->since) >= arm_delay;
         current = s->wanted && streq_ptr(s->shown.meaning, s->planned.meaning);
-        give_up_id(n, s);
+        if (s->sending)
+                lose_id(s);
+        else
+                give_up_id(n, s);
         n->hooks->action(n->userdata, &action, armed, current);
         sync_all(n);
 }

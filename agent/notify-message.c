@@ -33,20 +33,21 @@ static int append_hints(sd_bus_message *m, NoticeType type) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* 0 is for ever; a server without actions (notify-osd) makes that a box with buttons, which would
- * decide nothing. */
-static usec_t standing_span(bool actions) {
-        return actions ? 0 : USEC_PER_DAY;
+/* In milliseconds. Never 0, for ever: a server that outlives the agent would keep what nobody
+ * withdraws, and one without actions (notify-osd) makes that a box with buttons, which would decide
+ * nothing. */
+static int32_t expire_timeout(const Notice *n) {
+        usec_t lasts = n->lasts > 0 && n->lasts < USEC_PER_DAY ? n->lasts : USEC_PER_DAY;
+
+        return (int32_t) (lasts / USEC_PER_MSEC + 1);
 }
 
 int notify_message_new(sd_bus_message **ret,
                 sd_bus *bus,
                 const char *server,
-                bool actions,
                 const Notice *n,
                 uint32_t replaces) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        usec_t timeout = looks[n->type].transient ? OUTCOME_SPAN : standing_span(actions);
         int r;
 
         r = sd_bus_message_new_method_call(
@@ -59,7 +60,7 @@ int notify_message_new(sd_bus_message **ret,
         if (r >= 0)
                 r = append_hints(m, n->type);
         if (r >= 0)
-                r = sd_bus_message_append(m, "i", (int32_t) (timeout / USEC_PER_MSEC));
+                r = sd_bus_message_append(m, "i", (int) expire_timeout(n));
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);

@@ -11,10 +11,9 @@
 #define SERVER_INTERFACE "org.freedesktop.Notifications"
 
 /* A call that shows n, in place of the notification of that id if it is not 0, to be sent to
- * server, a name on the bus. actions: it draws them. *ret is new. Returns 0 or -errno. */
+ * server, a name on the bus. *ret is new. Returns 0 or -errno. */
 int notify_message_new(sd_bus_message **ret,
                 sd_bus *bus,
                 const char *server,
-                bool actions,
                 const Notice *n,
                 uint32_t replaces);

@@ -12,6 +12,11 @@
 #define DIFFERENCES_MAX 4 /* fields of a request side by side with others */
 #define DIFFERENCE_MAX 60 /* characters of a label or value there */
 #define MESSAGE_MAX 100
+#define KEY_DIGITS 16 /* of the digest, in the key of what decides */
+
+static bool decides(ActionKind kind) {
+        return kind == ACTION_APPROVE || kind == ACTION_DENY || kind == ACTION_IGNORE;
+}
 
 static void add_action(Notice *n, const char *key, ActionKind kind, const Request *r) {
         static const char *const labels[] = {
@@ -24,12 +29,24 @@ static void add_action(Notice *n, const char *key, ActionKind kind, const Reques
         };
         NoticeAction *a = &n->actions[n->n_actions++];
 
-        *a = (NoticeAction){.key = key, .kind = kind};
+        *a = (NoticeAction){.kind = kind};
+        if (decides(kind))
+                (void) snprintf(a->key, sizeof(a->key), "%s-%.*s", key, KEY_DIGITS, r->digest);
+        else
+                (void) stpcpy(a->key, key);
         (void) stpcpy(a->label, labels[kind]);
         if (r) {
                 (void) stpcpy(a->sid, r->sid);
                 (void) stpcpy(a->digest, r->digest);
         }
+}
+
+/* What a click on the notification itself means. Some servers draw a button for it, unless it has
+ * no label: one that would lead nowhere, or where another leads, is not wanted. */
+static void add_default(Notice *n, ActionKind kind, const Request *r, bool drawn) {
+        add_action(n, "default", kind, r);
+        if (!drawn)
+                n->actions[n->n_actions - 1].label[0] = '\0';
 }
 
 /* A summary of the agent's own words. */
@@ -160,12 +177,11 @@ static void say_commands(Body *b, const PlanInput *in, const Request *r, bool al
 }
 
 static void add_actions(Notice *n, const Selection *s, const Request *r, bool cut) {
-        add_action(n, "default", ACTION_OPEN, r);
+        add_default(n, ACTION_OPEN, r, !cut && s->opened != r);
         /* Most servers draw no button for the default action, and here it is the way on. */
-        if (cut) {
-                (void) stpcpy(n->actions[0].label, "Open");
+        if (cut)
                 add_action(n, "details", ACTION_OPEN, r);
-        } else if (r->confirm == CONFIRM_NONE)
+        else if (r->confirm == CONFIRM_NONE)
                 add_action(n, "approve", ACTION_APPROVE, r);
         add_action(n, refusal(r), r->totp ? ACTION_IGNORE : ACTION_DENY, r);
         if (s->n_asking > 1)
@@ -278,7 +294,7 @@ int text_several(Notice *n, const PlanInput *in, const Selection *s) {
         int r;
 
         if (in->actions)
-                add_action(n, "default", ACTION_ALL, NULL);
+                add_default(n, ACTION_ALL, NULL, !streq(in->opened, PLAN_OPENED_ALL));
         for (size_t i = 0; i < n_shown; i++) {
                 say_row(&b, in, s, n_shown, i);
                 if (!in->actions)

@@ -11,6 +11,7 @@ typedef struct Selection {
         size_t n_rows;
         size_t n_asking;       /* all that wait for a person, the quiet ones too */
         size_t n_cooling;      /* of these, those whose factor cools down */
+        usec_t until;          /* when the last of them expires */
         const Request *opened; /* one of the rows, whose details were asked for; or NULL */
 } Selection;
 

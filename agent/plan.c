@@ -63,6 +63,7 @@ static int plan_select(Selection *ret, const PlanInput *in, Plan *p) {
                         continue;
                 ret->n_asking++;
                 p->next = r->expires < p->next ? r->expires : p->next;
+                ret->until = r->expires > ret->until ? r->expires : ret->until;
                 if (world_is_cooling(w, r->factor))
                         ret->n_cooling++;
                 else if (!r->quiet)
@@ -110,6 +111,7 @@ static int plan_prompt(const PlanInput *in, const Selection *s, Plan *p) {
         n = plan_add(p, NOTICE_PROMPT, "prompt", "");
         if (!n)
                 return -ENOMEM;
+        n->lasts = usec_sub(s->until, in->now);
         for (size_t i = 0; i < s->n_rows; i++) {
                 usec_t due = time_left_due(s->rows[i], in->now);
 
@@ -147,6 +149,7 @@ static int plan_outcomes(const PlanInput *in, Plan *p) {
                 n = plan_add(p, o->failed ? NOTICE_FAILURE : NOTICE_OUTCOME, "outcome", o->sid);
                 if (!n)
                         return -ENOMEM;
+                n->lasts = usec_sub(o->until, in->now);
                 if (text_outcome(n, in, o) < 0)
                         return -ENOMEM;
         }

@@ -21,7 +21,9 @@ typedef enum ActionKind {
 } ActionKind;
 
 typedef struct NoticeAction {
-        const char *key; /* static: what the notification server calls it */
+        /* What the notification server calls it. One that decides is named for what is shown, too:
+         * some servers ask in a menu, which may be older than what it is chosen for. */
+        char key[32];
         char label[16];
         ActionKind kind;
         char sid[SID_SIZE];           /* of the request that it is about, or "" */
@@ -44,6 +46,7 @@ typedef struct Notice {
         size_t n_actions;
         char *meaning; /* when it changes, an action waits for the arm delay again */
         char *matter;  /* while it stays, one that a person dismissed stays away */
+        usec_t lasts;  /* how long it can be true at most; 0: it is not known */
 } Notice;
 
 /* Frees and zeroes. */

@@ -1,11 +1,11 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the prompter shows, as text for a terminal of some width. Pure. */
+/* A challenge, and what else is wrapped, as text for a terminal of some width. Pure. */
 
 #include <json-c/json_types.h>
 #include <stdio.h>
 
-#include "base/macros.h"
+#include "base/time.h"
 
 #define COLUMNS_MIN 8 /* a row is never narrower, whatever the terminal says */
 
@@ -17,6 +17,12 @@ size_t row_length(const char *text, size_t columns, size_t *ret_break);
  * further row begins with the mark next, so that no text can pass for the beginning of another. */
 void wrap_print(FILE *out, const char *first, const char *next, const char *text, size_t columns);
 
-/* A challenge as a person should see it before deciding, in rows of so many columns. styled: with
- * bold type. Returns 0 or -ENOMEM. */
-int card_print(FILE *out, json_object *challenge, size_t columns, bool styled);
+typedef struct CardLook {
+        size_t columns; /* of a row; SIZE_MAX: none is too long */
+        bool styled;    /* with bold type */
+        bool full;      /* with its state and its times, for whom nothing else shows them */
+        usec_t now;     /* by the provider's clock, for these */
+} CardLook;
+
+/* A challenge as a person should see it before deciding. Returns 0 or -ENOMEM. */
+int card_print(FILE *out, json_object *challenge, const CardLook *look);

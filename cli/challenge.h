@@ -17,7 +17,8 @@ int challenge_print_reply(Session *s, const JsonDoc *reply);
 /* All challenges that are not over. */
 int challenge_list_pending(Session *s, List *ret);
 /* A table of challenges. */
-int challenge_print_table(FILE *out, json_object *challenges);
+int challenge_print_table(Session *s, FILE *out, json_object *challenges);
 
-/* What a person should see before deciding. Returns 0 or an exit status. */
-int challenge_print(FILE *out, json_object *challenge);
+/* All of a challenge, as a person should see it before deciding; wrapped where out is a terminal.
+ * Returns 0 or an exit status. */
+int challenge_print(Session *s, FILE *out, json_object *challenge);

@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/card.h"
+#include "cli/clock.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/terminal.h"
 
 bool challenge_is_reference(const char *text) {
         size_t len = strlen(text);
@@ -79,11 +82,14 @@ static const char *state_text(json_object *o, char ret[static 64]) {
         return ret;
 }
 
-int challenge_print_table(FILE *out, json_object *challenges) {
+int challenge_print_table(Session *s, FILE *out, json_object *challenges) {
         static const char *const headers[] = {"SID", "FACTOR", "TYPE", "STATE", "LEFT", "MESSAGE"};
         _cleanup_(table_freep) Table *t = NULL;
-        int r = table_new(&t, headers, ELEMENTSOF(headers));
+        usec_t now;
+        int r = session_provider_time(s, &now);
 
+        if (r == 0)
+                r = table_new(&t, headers, ELEMENTSOF(headers));
         if (r != 0)
                 return r;
         for (size_t i = 0; i < json_object_array_length(challenges); i++) {
@@ -94,76 +100,18 @@ int challenge_print_table(FILE *out, json_object *challenges) {
                 table_add(t, get_string(o, "factor"));
                 table_add(t, get_string(o, "factor_type"));
                 table_add(t, state_text(o, state));
-                table_add(t, time_left(get_string(o, "expires"), left));
+                table_add(t, time_left(get_string(o, "expires"), now, left));
                 table_add(t, get_string(o, "message"));
         }
         return table_print(out, t);
 }
 
-static int print_field(FILE *out, json_object *field) {
-        const char *text = get_string(field, "value");
-        _cleanup_free_ char *label = NULL, *value = NULL;
+int challenge_print(Session *s, FILE *out, json_object *o) {
+        CardLook look = {.columns = terminal_columns(fileno(out)), .full = true};
+        int r = session_provider_time(s, &look.now);
 
-        if (text_escape(strempty(get_string(field, "label")), &label) < 0 ||
-                        text_escape(text ? text : "(to be typed)", &value) < 0)
-                return complain(EXIT_FAILURE, "out of memory");
-        /* Under a mark of their own: a label must not pass for one of ours. */
-        fprintf(out, "%14s| %s: %s\n", "", label, value);
-        return 0;
-}
-
-/* What an approval takes. */
-static int print_confirm(FILE *out, json_object *o) {
-        const char *confirm = strempty(get_string(o, "confirm"));
-        const char *label = strempty(get_string(o, "confirm_field"));
-        _cleanup_free_ char *text = NULL;
-        int r = 0;
-
-        if (streq(confirm, "sid"))
-                return print_pair(out, "to approve", "type the last four characters of the SID");
-        if (streq(confirm, "field"))
-                r = asprintf(&text, "type the value of \"%s\" as it stands where this comes from",
-                                label);
-        else if (streq(confirm, "never"))
-                r = asprintf(&text, "not possible: it has not one detail \"%s\" with a value",
-                                label);
-        if (r < 0) {
-                text = NULL;
-                return complain(EXIT_FAILURE, "out of memory");
-        }
-        return print_pair(out, "to approve", text);
-}
-
-static void print_repeats(FILE *out, json_object *o) {
-        int64_t repeats = get_int(o, "repeats", 0);
-
-        print_pair(out, "repeat of", get_string(o, "repeat_of"));
-        if (repeats > 0)
-                fprintf(out, "%14s: %" PRId64 " more that ask for the same\n", "repeats", repeats);
-}
-
-int challenge_print(FILE *out, json_object *o) {
-        json_object *fields = get_array(o, "fields");
-        size_t n = count_items(fields);
-        char left[64];
-        int r = 0;
-
-        print_pair(out, "challenge", get_string(o, "sid"));
-        print_pair(out, "factor", get_string(o, "factor"));
-        print_pair(out, "type", get_string(o, "factor_type"));
-        print_pair(out, "state", get_string(o, "state"));
-        print_pair(out, "reason", get_string(o, "reason"));
-        print_pair(out, "service", get_string(o, "service_sid"));
-        print_pair(out, "identity", get_string(o, "identity"));
-        print_pair(out, "created", get_string(o, "created"));
-        print_pair(out, "expires", get_string(o, "expires"));
-        print_pair(out, "time left", time_left(get_string(o, "expires"), left));
-        print_pair(out, "digest", get_string(o, "digest"));
-        print_repeats(out, o);
-        print_confirm(out, o);
-        print_pair(out, "message", get_string(o, "message"));
-        for (size_t i = 0; i < n && r == 0; i++)
-                r = print_field(out, json_object_array_get_idx(fields, i));
+        if (r == 0 && card_print(out, o, &look) < 0)
+                r = complain(EXIT_FAILURE, "out of memory");
         return r;
 }
 
@@ -177,7 +125,7 @@ int run_pending(Session *s, const Arguments *a) {
         if (s->json)
                 return print_json_member("challenges", l.items);
         if (json_object_array_length(l.items) > 0)
-                return challenge_print_table(stdout, l.items);
+                return challenge_print_table(s, stdout, l.items);
         remark("nothing is pending");
         return 0;
 }

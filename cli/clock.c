@@ -78,18 +78,39 @@ int clock_check_strict(const ClockState *c) {
         return 0;
 }
 
-int session_check_clock(Session *s, json_object *status) {
+/* Asks the daemon. */
+static int session_get_clock(Session *s, ClockState *ret) {
         _cleanup_(json_doc_freep) JsonDoc *reply = NULL;
+        int r = session_call(s, "GetStatus", parameters_new(s), &reply);
+
+        if (r == 0)
+                clock_state_read(ret,
+                                get_object(get_object(json_doc_object(reply), "status"), "clock"));
+        return r;
+}
+
+int session_check_clock(Session *s, json_object *status) {
         ClockState c;
+        int r = 0;
 
         if (!argument_given(s->arguments, OPTION_STRICT_CLOCK))
                 return 0;
-        if (!status) {
-                int r = session_call(s, "GetStatus", parameters_new(s), &reply);
-                if (r != 0)
-                        return r;
-                status = get_object(json_doc_object(reply), "status");
-        }
-        clock_state_read(&c, get_object(status, "clock"));
-        return clock_check_strict(&c);
+        if (status)
+                clock_state_read(&c, get_object(status, "clock"));
+        else
+                r = session_get_clock(s, &c);
+        return r != 0 ? r : clock_check_strict(&c);
+}
+
+int session_provider_time(Session *s, usec_t *ret) {
+        usec_t now;
+        ClockState c;
+        int r = session_get_clock(s, &c);
+
+        if (r != 0)
+                return r;
+        now = now_realtime();
+        *ret = c.offset < 0 ? usec_sub(now, usec_magnitude(c.offset))
+                            : usec_add(now, usec_magnitude(c.offset));
+        return 0;
 }

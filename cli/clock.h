@@ -35,3 +35,6 @@ int clock_check_strict(const ClockState *c);
 /* The same if --strict-clock is given, by a daemon's status (NULL: it is asked for one). Returns 0
  * or an exit status and has said why. */
 int session_check_clock(Session *s, json_object *status);
+/* The provider's time, as far as the daemon knows it. Returns 0 or an exit status and has said why.
+ */
+int session_provider_time(Session *s, usec_t *ret);

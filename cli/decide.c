@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/secret.h"
 #include "base/text.h"
 #include "cli/challenge.h"
+#include "cli/line.h"
 #include "cli/output.h"
+#include "cli/terminal.h"
 
-#define ANSWER_MAX 1024 /* bytes of a detail's value, at least */
-#define SID_END 4       /* characters that stand for a SID */
+#define SID_END 4 /* characters that stand for a SID */
 
 /* Sends the decision on what was seen: this SID with this digest, and what was typed. */
 static int decide(Session *s,
@@ -32,16 +32,19 @@ static int decide(Session *s,
         return r == 0 ? challenge_print_reply(s, reply) : r;
 }
 
-/* Reads a line from the terminal, at most until the deadline. *ret is "" at its end, and when the
- * line is too long to be an answer. */
-static int read_answer(Session *s, char ret[static ANSWER_MAX]) {
+/* Asks for a line on the terminal, at most until the deadline. Its text is "" at the end of input,
+ * and when it is too long to be an answer. What was typed before it was asked for is none. */
+static int read_answer(Session *s, const char *prompt, Line *ret) {
         struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-        size_t len = 0;
+        LineResult result = LINE_SAME;
 
-        for (;;) {
+        terminal_drop_input();
+        fputs(prompt, stderr);
+        fflush(stderr);
+        while (result != LINE_ENTERED && result != LINE_ENDED) {
                 struct timespec left = {0};
                 usec_t wait = usec_sub(s->deadline, now_boottime());
-                char c;
+                uint8_t byte;
                 ssize_t n;
 
                 left.tv_sec = (time_t) (wait / USEC_PER_SEC);
@@ -50,17 +53,15 @@ static int read_answer(Session *s, char ret[static ANSWER_MAX]) {
                 if (n == 0)
                         return complain(EXIT_TIMED_OUT, "no answer in time: nothing was decided");
                 if (n > 0)
-                        n = read(STDIN_FILENO, &c, 1);
+                        n = read(STDIN_FILENO, &byte, 1);
                 if (n < 0 && errno == EINTR)
                         continue;
-                if (n <= 0 || c == '\n')
+                if (n <= 0)
                         break;
-                if (len < ANSWER_MAX)
-                        ret[len] = c;
-                if (len <= ANSWER_MAX)
-                        len++;
+                result = line_feed(ret, byte);
         }
-        ret[len < ANSWER_MAX ? len : 0] = 0;
+        if (result != LINE_ENTERED || !line_text(ret))
+                line_clear(ret);
         return 0;
 }
 
@@ -77,25 +78,6 @@ static int confirm_missing(bool field, const char *label) {
                         SID_END);
 }
 
-static int confirm_ask(Session *s, bool field, const char *label, char ret[static ANSWER_MAX]) {
-        _cleanup_free_ char *escaped = NULL;
-        int r;
-
-        if (text_escape(label, &escaped) < 0)
-                return complain(EXIT_FAILURE, "out of memory");
-        if (field)
-                fprintf(stderr, "Type the value of \"%s\" as it stands where this comes from: ",
-                                escaped);
-        else
-                fprintf(stderr, "Many like this came. Type the last %d characters of the SID: ",
-                                SID_END);
-        fflush(stderr);
-        r = read_answer(s, ret);
-        if (r == 0 && !*ret)
-                r = complain(EXIT_FAILURE, "nothing was decided");
-        return r;
-}
-
 /* Approves with what that takes: the option's text, or for a SID that was named whole its end, or
  * what is typed now. shown: the challenge was printed already. */
 static int approve(Session *s, json_object *challenge, const char *digest, bool whole, bool shown) {
@@ -103,7 +85,7 @@ static int approve(Session *s, json_object *challenge, const char *digest, bool 
         const char *label = strempty(get_string(challenge, "confirm_field"));
         const char *given = s->arguments->values[OPTION_CONFIRM];
         bool field = streq_ptr(kind, "field");
-        char typed[ANSWER_MAX] = "";
+        _cleanup_(line_clear) Line typed = {0};
         int r;
 
         if (!digest)
@@ -114,13 +96,13 @@ static int approve(Session *s, json_object *challenge, const char *digest, bool 
                 return decide(s, "Approve", sid, digest, given);
         if (!isatty(STDIN_FILENO))
                 return confirm_missing(field, label);
-        r = shown ? 0 : challenge_print(stderr, challenge);
+        r = shown ? 0 : challenge_print(s, stderr, challenge);
         if (r == 0)
-                r = confirm_ask(s, field, label, typed);
-        if (r == 0)
-                r = decide(s, "Approve", sid, digest, typed);
-        secret_wipe(typed, sizeof(typed));
-        return r;
+                r = read_answer(s, field ? "Type the value: " : "Type these four characters: ",
+                                &typed);
+        if (r == 0 && !*typed.text)
+                r = complain(EXIT_FAILURE, "nothing was decided");
+        return r != 0 ? r : decide(s, "Approve", sid, digest, typed.text);
 }
 
 /* Shows the challenge and asks; only a whole word decides. */
@@ -128,27 +110,27 @@ static int ask_and_decide(Session *s, json_object *challenge) {
         /* A TOTP challenge has no denial: it is left to expire. */
         bool totp = streq_ptr(get_string(challenge, "factor_type"), "totp");
         const char *refuse = totp ? "ignore" : "deny", *sid = get_string(challenge, "sid");
-        char answer[ANSWER_MAX];
+        _cleanup_(line_clear) Line answer = {0};
+        char prompt[80];
         int r;
 
-        r = challenge_print(stderr, challenge);
+        (void) snprintf(prompt, sizeof(prompt),
+                        "\nType approve or %s; anything else leaves it as it is: ", refuse);
+        r = challenge_print(s, stderr, challenge);
+        if (r == 0)
+                r = read_answer(s, prompt, &answer);
         if (r != 0)
                 return r;
-        fprintf(stderr, "\nType approve or %s; anything else leaves it as it is: ", refuse);
-        fflush(stderr);
-        r = read_answer(s, answer);
-        if (r != 0)
-                return r;
-        if (streq(answer, "approve"))
+        if (streq(answer.text, "approve"))
                 return approve(s, challenge, NULL, false, true);
-        if (streq(answer, refuse))
+        if (streq(answer.text, refuse))
                 return totp ? decide(s, "Ignore", sid, NULL, NULL)
                             : decide(s, "Deny", sid, get_string(challenge, "digest"), NULL);
         return complain(EXIT_FAILURE, "nothing was decided");
 }
 
 /* No SID: the one that is pending, or with a digest the one that has it. */
-static int find_pending(List *l, const char *digest, json_object **ret) {
+static int find_pending(Session *s, List *l, const char *digest, json_object **ret) {
         size_t n = json_object_array_length(l->items);
         int r;
 
@@ -164,7 +146,7 @@ static int find_pending(List *l, const char *digest, json_object **ret) {
         *ret = json_object_array_get_idx(l->items, 0);
         if (n == 1)
                 return 0;
-        r = challenge_print_table(stderr, l->items);
+        r = challenge_print_table(s, stderr, l->items);
         return r != 0 ? r : complain(EXIT_USAGE, "%zu are pending: say which, by its SID", n);
 }
 
@@ -175,7 +157,7 @@ static int decide_pending(Session *s, bool approves, const char *digest) {
 
         r = challenge_list_pending(s, &l);
         if (r == 0)
-                r = find_pending(&l, digest, &challenge);
+                r = find_pending(s, &l, digest, &challenge);
         if (r != 0)
                 return r;
         if (!digest)

@@ -148,7 +148,7 @@ static int show_challenge(Session *s, const char *reference) {
         if (r != 0)
                 return r;
         return s->json ? print_json_member("challenge", challenge)
-                       : challenge_print(stdout, challenge);
+                       : challenge_print(s, stdout, challenge);
 }
 
 static int show_factor(Session *s, const char *name) {

@@ -179,13 +179,13 @@ int print_members(json_object *o) {
         return 0;
 }
 
-const char *time_left(const char *date, char ret[static 64]) {
+const char *time_left(const char *date, usec_t now, char ret[static 64]) {
         _cleanup_free_ char *text = NULL;
         usec_t expires, left;
 
         if (!date || rfc3339_parse(date, &expires) < 0)
                 return strcpy(ret, "?");
-        left = usec_sub(expires, now_realtime());
+        left = usec_sub(expires, now);
         if (left == 0)
                 return strcpy(ret, "over");
         left -= left % (left >= USEC_PER_HOUR ? USEC_PER_MINUTE : USEC_PER_SEC);

@@ -7,6 +7,7 @@
 
 #include "base/json-member.h"
 #include "base/secret.h"
+#include "base/time.h"
 
 /* Prints "factorctl: …", escaped, one line, on stderr. Returns the exit status that it is given. */
 int complain(int exit_status, const char *format, ...) _printf_(2, 3);
@@ -42,7 +43,7 @@ int table_print(FILE *out, const Table *t);
 
 /* The columns that escaped text takes on a terminal. */
 size_t text_columns(const char *text);
-/* "4min 12s" until the RFC 3339 date, "over" past it, "?" for no date. Written to ret. */
-const char *time_left(const char *date, char ret[static 64]);
+/* "4min 12s" from now until the RFC 3339 date, "over" past it, "?" for no date. Written to ret. */
+const char *time_left(const char *date, usec_t now, char ret[static 64]);
 /* A uid's name, or its number. Written to ret. */
 const char *user_name(int64_t uid, char ret[static 64]);

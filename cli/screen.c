@@ -107,7 +107,8 @@ static int draw_challenge(const Screen *s, Page *p, const Prompter *prompter, us
 
         if (r < 0)
                 return r;
-        r = card_print(card.out, prompter_shown(prompter), columns(s), s->terminal->styled);
+        r = card_print(card.out, prompter_shown(prompter),
+                        &(CardLook){.columns = columns(s), .styled = s->terminal->styled});
         if (r >= 0)
                 r = page_end(&card);
         if (r < 0)

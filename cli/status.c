@@ -112,6 +112,18 @@ static int print_polling(json_object *polling) {
         return table_print(stdout, t);
 }
 
+/* What stands in the section [Prompt]. */
+static void print_prompt(json_object *prompt) {
+        usec_t span = (usec_t) get_int(prompt, "budget_span_ms", 0) * USEC_PER_MSEC;
+        _cleanup_free_ char *text = NULL;
+
+        if (span > 0 && timespan_format(span, &text) >= 0)
+                printf("%14s: %" PRId64 " prompts of a factor in %s\n", "budget",
+                                get_int(prompt, "budget", 0), text);
+        print_interval("arm delay", prompt, "arm_delay_ms");
+        print_pair(stdout, "while locked", get_string(prompt, "while_locked"));
+}
+
 static int print_status(json_object *o) {
         json_object *problems = get_array(o, "problems");
         size_t n = count_items(problems);
@@ -128,6 +140,10 @@ static int print_status(json_object *o) {
         print_interval("poll", o, "poll_interval_ms");
         print_interval("idle poll", o, "idle_interval_ms");
         print_effective_interval(o);
+        print_prompt(get_object(o, "prompt"));
+        if (get_bool(o, "locked"))
+                print_pair(stdout, "locked",
+                                "yes: you can approve nothing until you unlock your screen");
         print_clock(get_object(o, "clock"));
         r = print_accounts(get_array(o, "accounts"));
         if (r == 0)

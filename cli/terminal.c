@@ -25,12 +25,27 @@ bool terminal_is_there(void) {
         return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
-void terminal_measure(Terminal *t) {
+static struct winsize measure(int fd) {
         struct winsize size = {0};
 
-        (void) ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-        t->rows = size.ws_row > 0 ? size.ws_row : ROWS_DEFAULT;
-        t->columns = size.ws_col > 0 ? size.ws_col : COLUMNS_DEFAULT;
+        (void) ioctl(fd, TIOCGWINSZ, &size);
+        if (size.ws_row == 0)
+                size.ws_row = ROWS_DEFAULT;
+        if (size.ws_col == 0)
+                size.ws_col = COLUMNS_DEFAULT;
+        return size;
+}
+
+void terminal_measure(Terminal *t) {
+        struct winsize size = measure(STDOUT_FILENO);
+
+        t->rows = size.ws_row;
+        t->columns = size.ws_col;
+}
+
+/* The last one stays free: a character there wraps on some. */
+size_t terminal_columns(int fd) {
+        return isatty(fd) ? measure(fd).ws_col - 1U : SIZE_MAX;
 }
 
 /* One that whoever started us wants ignored, as nohup does, stays so. */

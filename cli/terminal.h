@@ -51,6 +51,8 @@ bool terminal_is_foreground(void);
  * rest. -EIO: in the background, and nobody can bring it to the front again. */
 int terminal_stop(Terminal *t, int signal);
 void terminal_measure(Terminal *t);
+/* The columns of a row there; SIZE_MAX when it is no terminal. */
+size_t terminal_columns(int fd);
 
 /* Reads what signals there are, without waiting. */
 TerminalSignals terminal_take_signals(Terminal *t);

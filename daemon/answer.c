@@ -310,6 +310,7 @@ static bool answer_is_same(const Challenge *c, const VerifyChallenge *record) {
 
 static void answer_go_on(Challenge *c, VerifyChallenge *record, const char *signature_fields) {
         _cleanup_free_ char *why = NULL;
+        char digest[SHA256_HEX_SIZE];
         int r;
 
         /* The outcome of an earlier submission was unknown, and it did not arrive. */
@@ -324,13 +325,15 @@ static void answer_go_on(Challenge *c, VerifyChallenge *record, const char *sign
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
                 return;
         }
-        if (!streq(record->digest, c->decision.digest)) {
+        r = challenge_digest(c, record, digest);
+        if (r >= 0 && !streq(digest, c->decision.digest)) {
                 r = challenge_stale(c, record, &why);
                 if (r < 0)
                         answer_later(c, error_text(why, r), 0);
                 return;
         }
-        r = answer_submit(c, record, signature_fields);
+        if (r >= 0)
+                r = answer_submit(c, record, signature_fields);
         if (r < 0 && r != -ECANCELED)
                 answer_later(c, strerror(-r), 0);
 }
@@ -421,7 +424,7 @@ static void answer_inquired(ApiCall *call, const ApiReply *reply, void *userdata
                         verify_challenge_read(&record, reply->body, reply->len, NULL) < 0 ||
                         !answer_is_same(c, &record) || answer_ended(c, &record))
                 return;
-        if (c->view.state != CHALLENGE_ASKING || streq(record.digest, c->view.digest))
+        if (c->view.state != CHALLENGE_ASKING || challenge_shows(c, &record))
                 return;
         r = challenge_stale(c, &record, &why);
         if (r < 0)

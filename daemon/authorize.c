@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json-member.h"
 #include "base/text.h"
 #include "daemon/bus-call.h"
 
@@ -62,54 +63,37 @@ static void authorization_refuse(Call *call) {
 static void authorization_answered(PolkitAnswer answer, void *userdata) {
         Authorization *a = userdata;
         Manager *m = a->manager;
-        Call *call = call_ref(a->call);
+        _cleanup_(call_unrefp) Call *call = call_ref(a->call);
         bool administers = operations[call_operation(call)].right == RIGHT_ADMINISTRATOR;
 
         authorization_free(a);
         if (!authorize_allows(answer, administers)) {
                 authorization_refuse(call);
-                call_unref(call);
                 return;
         }
         /* Things may have changed meanwhile: the operation looks at everything again. */
         call_set_authorized(call);
-        manager_dispatch(call, m);
+        manager_dispatch(TAKE_PTR(call), m);
 }
 
 static void authorization_gone(Call *call, void *userdata) {
         authorization_free(userdata);
 }
 
-static const char *text_of(json_object *value) {
-        return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
-}
+/* The name of the factor that an administrators' operation is about, however the caller names that;
+ * a name of ours, no text from elsewhere. */
+static const char *named_factor(const Manager *m, const Call *call) {
+        json_object *p = json_doc_object(call_parameters(call));
+        json_object *target = get_object(p, "target");
+        const char *name = target ? get_string(target, "factor") : get_string(p, "name");
+        const Factor *f = name ? registry_factor(&m->registry, name) : NULL;
 
-static bool challenge_visible(const Challenge *c, const void *userdata) {
-        return call_peer_may(userdata, c->view.owner);
-}
-
-/* What rules may go by, beside the operation: the name of the factor that it is about, however the
- * caller names that; a name of ours, no text from elsewhere. */
-static const char *factor_of_call(const Manager *m, const Call *call) {
-        const JsonDoc *p = call_parameters(call);
-        const char *sid = text_of(json_doc_value(p, "sid"));
-        const char *name = text_of(json_doc_value(p, "name"));
-        json_object *target = json_doc_value(p, "target");
-        const Factor *f = NULL;
-        Challenge *c = NULL;
-
-        if (json_object_is_type(target, json_type_object))
-                name = text_of(json_object_object_get(target, "factor"));
-        else if (sid && registry_find_challenge(&m->registry, sid, challenge_visible,
-                                        call_peer(call), &c) >= 0)
-                return c->view.factor;
-        f = name ? registry_factor(&m->registry, name) : NULL;
         if (f)
                 return f->record.name;
         return name && name_valid(name) ? name : NULL;
 }
 
-static int authorization_begin(Manager *m, Call *call) {
+static int authorization_begin(Manager *m, Call *call, const char *factor) {
         const CallPeer *peer = call_peer(call);
         OperationId operation = call_operation(call);
         PolkitSubject subject = {.uid = peer->uid, .pid = peer->pid};
@@ -123,8 +107,8 @@ static int authorization_begin(Manager *m, Call *call) {
         a->call = call_ref(call);
         LIST_INSERT_HEAD(&m->authorizations, a, of_manager);
         r = polkit_ask(&a->question, m->polkit, &subject, operation_action(operation),
-                        operations[operation].name, factor_of_call(m, call), authorization_answered,
-                        a);
+                        operations[operation].name, factor ? factor : named_factor(m, call),
+                        authorization_answered, a);
         if (r < 0)
                 authorization_free(a);
         else
@@ -132,14 +116,14 @@ static int authorization_begin(Manager *m, Call *call) {
         return r;
 }
 
-bool manager_authorize(Manager *m, Call *call) {
+bool manager_authorize(Manager *m, Call *call, const char *factor) {
         uid_t uid = call_peer(call)->uid;
         int r;
 
         if (!m->polkit || !operation_action(call_operation(call)) || uid == 0 || uid == geteuid() ||
                         call_is_authorized(call))
                 return true;
-        r = authorization_begin(m, call);
+        r = authorization_begin(m, call, factor);
         if (r < 0)
                 (void) call_error(call, IPC_STORE_ERROR, NULL, "polkit cannot be asked: %s",
                                 strerror(-r));

@@ -6,15 +6,14 @@
 #include "daemon/manager.h"
 #include "daemon/polkit.h"
 
-typedef struct Authorization Authorization;
-
 /* Whether an administrators' operation is asked for by one; answers NotAuthorized if not. */
 bool authorize_administrator(Call *call);
 
-/* Called by an operation after its owner check, before it does anything. True: go on. False: the
- * call is answered, or polkit is being asked; then the operation is run again from its begin when
- * the answer is yes, and else the call is answered NotAuthorized. */
-bool manager_authorize(Manager *m, Call *call);
+/* Called by an operation after its owner check, before it does anything. factor: the name of what
+ * it is about, for polkit's rules; NULL: what an administrators' operation names. True: go on.
+ * False: the call is answered, or polkit is being asked; then the operation is run again from its
+ * begin when the answer is yes, and else the call is answered NotAuthorized. */
+bool manager_authorize(Manager *m, Call *call, const char *factor);
 
 /* What an answer means for an operation of that action. administers: it is an administrators',
  * asked for behind the socket, where being one is a matter of the group: then only a definite no

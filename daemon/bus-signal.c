@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json-member.h"
 #include "base/text.h"
 #include "daemon/bus-internal.h"
 #include "daemon/life.h"
@@ -12,23 +13,25 @@
 
 int bus_signal_event(BusPeer *p, json_object *parameters) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        json_object *event = json_object_object_get(parameters, "event");
-        const char *type = json_object_get_string(json_object_object_get(event, "type"));
-        bool challenge = type && streq(type, "challenge");
-        json_object *about = json_object_new_object(), *value;
-        const char *member = challenge                        ? "ChallengeChanged"
-                             : type && streq(type, "removed") ? "FactorRemoved"
-                                                              : "FactorChanged";
+        json_object *event = get_object(parameters, "event"), *about, *value;
+        const char *type = get_string(event, "type");
+        bool challenge;
         int r;
 
+        if (!type)
+                return -ENOMEM; /* it was short when the event was made */
+        about = json_object_new_object();
+        challenge = streq(type, "challenge");
         /* What changed, and in the same dictionary the event's own members. */
         json_object_object_foreach(event, key, part) {
                 if (part && !json_object_is_type(part, json_type_object) && !streq(key, "type"))
                         view_add(about, key, json_object_get(part));
         }
         value = json_object_object_get(event, challenge ? "challenge" : "factor");
-        r = sd_bus_message_new_signal(
-                        p->bus->connection, &m, BUS_ROOT, BUS_INTERFACE_MANAGER, member);
+        r = sd_bus_message_new_signal(p->bus->connection, &m, BUS_ROOT, BUS_INTERFACE_MANAGER,
+                        challenge                ? "ChallengeChanged"
+                        : streq(type, "removed") ? "FactorRemoved"
+                                                 : "FactorChanged");
         if (r >= 0)
                 r = sd_bus_message_set_destination(m, p->name);
         if (r >= 0)

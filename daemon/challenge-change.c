@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "daemon/challenge-wait.h"
 #include "daemon/life.h"
 #include "daemon/prompt.h"
 
-/* The one place that assigns a state. */
 void challenge_set_state(Challenge *c, ChallengeState to) {
         c->view.state = to;
 }
@@ -27,22 +27,6 @@ static int mismatch_audit(Challenge *c, const Actor *actor, usec_t now, char **r
         };
 
         return store_audit_append(c->host->store, &a, reterr_msg);
-}
-
-int challenge_note_mismatch(Challenge *c, const Actor *actor, char **reterr_msg) {
-        Store *store = c->host->store;
-        int r;
-
-        r = store_begin(store, reterr_msg);
-        if (r < 0)
-                return r;
-        r = store_challenge_set_mismatches(store, c->view.sid, c->mismatches + 1, reterr_msg);
-        if (r >= 0)
-                r = mismatch_audit(c, actor, now_realtime(), reterr_msg);
-        r = store_end(store, r, reterr_msg);
-        if (r >= 0)
-                c->mismatches++;
-        return r;
 }
 
 static int change_audit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
@@ -183,17 +167,43 @@ int challenge_change(Challenge *c, const Change *change, char **reterr_msg) {
         return 0;
 }
 
-int challenge_record_end(Challenge *c) {
-        Change change = {.to = c->view.state, .reason = c->view.reason};
+/* Makes what does not change its state durable, and what that means for others. */
+static int change_again(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
         Prompts *prompts = c->host->prompts;
         PromptEffect effect = {0};
         int r;
 
-        r = change_commit(c, &change, &effect, c->changed, NULL);
+        r = change_commit(c, change, &effect, now, reterr_msg);
         if (r < 0)
                 return r;
         prompts_apply(prompts, c, &effect, now_realtime());
         prompts_tell(prompts, c, &effect);
         prompts_drop(prompts, &effect);
         return 0;
+}
+
+int challenge_note_mismatch(Challenge *c, const Actor *actor, char **reterr_msg) {
+        Change change = {.to = c->view.state, .reason = c->view.reason, .mismatch = actor};
+        usec_t now = now_realtime();
+        int r;
+
+        /* The whole row: there is none yet of one that could not be recorded when it came. */
+        r = change_again(c, &change, now, reterr_msg);
+        if (r < 0)
+                return r;
+        c->mismatches++;
+        c->changed = now;
+        return 0;
+}
+
+int challenge_record_end(Challenge *c) {
+        Change change = {.to = c->view.state, .reason = c->view.reason};
+
+        return change_again(c, &change, c->changed, NULL);
+}
+
+void challenge_settle(Challenge *c) {
+        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+        c->call = api_call_free(c->call);
+        challenge_waiters_tell(c);
 }

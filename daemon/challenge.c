@@ -35,6 +35,18 @@ static bool record_is_too_long(const VerifyChallenge *record) {
         return push_challenge_jws_len(len) > PUSH_PAYLOAD_MAX;
 }
 
+int challenge_digest(const Challenge *c,
+                const VerifyChallenge *record,
+                char ret[static SHA256_HEX_SIZE]) {
+        return store_digest(c->host->store, record->digest, ret);
+}
+
+bool challenge_shows(const Challenge *c, const VerifyChallenge *record) {
+        char digest[SHA256_HEX_SIZE];
+
+        return challenge_digest(c, record, digest) < 0 || streq(digest, c->view.digest);
+}
+
 /* Makes record what is shown and decided on; takes it. What is kept is the text and the parts that
  * are shown: with thousands of challenges a parsed document each would be most of the memory. The
  * state stays. */
@@ -42,9 +54,14 @@ static int challenge_adopt(Challenge *c, VerifyChallenge *record) {
         const StoreFactor *f = &c->factor->record;
         JsonSlice text = json_doc_text(record->doc);
         _cleanup_free_ char *document = strndup(text.data, text.len), *name = NULL;
+        char digest[SHA256_HEX_SIZE];
+        int r;
 
         if (!document || text_set(&name, f->name) < 0)
                 return -ENOMEM;
+        r = challenge_digest(c, record, digest);
+        if (r < 0)
+                return r;
         ChallengeView v = {
                         .state = c->view.state,
                         .factor_type = f->type,
@@ -61,7 +78,7 @@ static int challenge_adopt(Challenge *c, VerifyChallenge *record) {
         };
         memcpy(v.sid, record->sid, SID_SIZE);
         memcpy(v.factor_sid, record->factor_sid, SID_SIZE);
-        memcpy(v.digest, record->digest, sizeof(v.digest));
+        memcpy(v.digest, digest, sizeof(v.digest));
         challenge_view_done(&c->view);
         c->view = v;
         free(c->document);
@@ -211,12 +228,6 @@ static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
 
 int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **reterr_msg) {
         return challenge_change(c, &(Change){.to = to, .reason = reason}, reterr_msg);
-}
-
-void challenge_settle(Challenge *c) {
-        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-        c->call = api_call_free(c->call);
-        challenge_waiters_tell(c);
 }
 
 static void challenge_complete_change(Challenge *c, const Change *change) {

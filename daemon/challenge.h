@@ -97,6 +97,14 @@ void challenge_decide(Challenge *c,
  * answer's own fetch will tell. Returns whether it asked. */
 bool challenge_missed(Challenge *c);
 
+/* The digest that stands for the record's content in a view and in a decision. Returns 0 or -EIO.
+ */
+int challenge_digest(const Challenge *c,
+                const VerifyChallenge *record,
+                char ret[static SHA256_HEX_SIZE]);
+/* Whether the record is what the challenge shows; true when that can't be told. */
+bool challenge_shows(const Challenge *c, const VerifyChallenge *record);
+
 /* For answer.c and challenge.c. */
 
 /* Moves between states that are not final. Returns 0, or -errno with a message when the change

@@ -114,7 +114,8 @@ static int child_set_attributes(posix_spawnattr_t *attributes) {
         return -r;
 }
 
-/* The libraries' descriptors are not all closed by exec, so that everything else is closed here. */
+/* Not all of the libraries' descriptors are closed by exec (libcurl wakes itself over a socket pair
+ * that is not), so that everything else is closed here. */
 static int child_set_descriptors(posix_spawn_file_actions_t *actions, int output) {
         int r;
 

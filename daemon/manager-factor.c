@@ -80,6 +80,7 @@ static int manager_change_factor(Manager *m,
                 PromptEffect *effect,
                 char **reterr_msg) {
         usec_t now = now_realtime();
+        uint64_t sequence = 0;
         int r;
 
         r = store_begin(m->store, reterr_msg);
@@ -89,12 +90,13 @@ static int manager_change_factor(Manager *m,
         if (r >= 0 && event)
                 r = manager_audit_factor(m, event, f, actor, reterr_msg);
         if (r >= 0)
-                r = store_sequence_next(m->store, &f->sequence, reterr_msg);
+                r = store_sequence_next(m->store, &sequence, reterr_msg);
         if (r >= 0)
                 r = prompts_write(m->prompts, NULL, effect, now, reterr_msg);
         r = store_end(m->store, r, reterr_msg);
         if (r < 0)
                 return r;
+        f->sequence = sequence;
         prompts_apply(m->prompts, NULL, effect, now);
         f->active = now_boottime();
         manager_poll_factor(m, f);
@@ -131,6 +133,7 @@ static void manager_end_challenges(const Factor *f, bool decided, const char *re
 }
 
 int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr_msg) {
+        uint64_t sequence = 0;
         int r;
 
         manager_end_challenges(f, true, "its factor was removed");
@@ -141,10 +144,11 @@ int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr
         if (r >= 0)
                 r = manager_audit_factor(m, "removed", f, actor, reterr_msg);
         if (r >= 0)
-                r = store_sequence_next(m->store, &f->sequence, reterr_msg);
+                r = store_sequence_next(m->store, &sequence, reterr_msg);
         r = store_end(m->store, r, reterr_msg);
         if (r < 0)
                 return r;
+        f->sequence = sequence;
         poller_remove(m->poller, f);
         factor_ref(f);
         registry_remove_factor(&m->registry, f);

@@ -83,7 +83,7 @@ static void manager_on_page(
                         if (held->factor->target != t)
                                 continue;
                         held->round = round;
-                        if (!streq(item->digest, held->view.digest))
+                        if (!challenge_shows(held, item))
                                 challenge_missed(held); /* changed: a fetch says how */
                         continue;
                 }

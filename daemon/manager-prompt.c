@@ -66,44 +66,36 @@ int manager_resume_budgets(Manager *m, char **reterr_msg) {
         return 0;
 }
 
-/* Gives those a number that may be shown differently than in the last run; returns how many. */
-static size_t number_prompts(Manager *m, uint64_t first, bool count_only) {
-        uint64_t next = first;
+/* Those that are asked about: whose repeat one is, is not in its row. */
+static size_t count_asked(const Manager *m) {
+        size_t n = 0;
 
-        for (size_t i = 0; i < m->registry.n_challenges; i++) {
-                Challenge *c = m->registry.challenges[i];
-                if (c->group && !count_only)
-                        c->sequence = next;
-                next += c->group != NULL;
-        }
-        for (size_t i = 0; i < m->registry.n_factors; i++) {
-                Factor *f = m->registry.factors[i];
-                bool prompted = f->budget.cooling || f->budget.n > 0;
-                if (prompted && !count_only)
-                        f->sequence = next;
-                next += prompted;
-        }
-        return next - first;
+        for (size_t i = 0; i < m->registry.n_challenges; i++)
+                n += m->registry.challenges[i]->group != NULL;
+        return n;
 }
 
-/* Whose repeat a challenge is, and whether its factor cools down, is not in its row: whoever goes
- * on from a number of the last run may have been told otherwise. */
-void manager_renumber_prompts(Manager *m) {
-        size_t n = number_prompts(m, 0, true);
+void manager_number_anew(Manager *m) {
+        size_t n = m->registry.n_factors + count_asked(m);
         _cleanup_free_ char *why = NULL;
-        uint64_t first;
+        uint64_t next;
         int r;
 
         if (n == 0)
                 return;
         r = store_begin(m->store, &why);
         if (r >= 0)
-                r = store_end(m->store, store_sequence_take(m->store, n, &first, &why), &why);
-        if (r < 0)
-                log_error("Cannot number anew what is asked about: %s; ignoring",
+                r = store_end(m->store, store_sequence_take(m->store, n, &next, &why), &why);
+        if (r < 0) {
+                log_error("Cannot number anew what was there before the start: %s; ignoring",
                                 error_text(why, r));
-        else
-                (void) number_prompts(m, first, false);
+                return;
+        }
+        for (size_t i = 0; i < m->registry.n_challenges; i++)
+                if (m->registry.challenges[i]->group)
+                        m->registry.challenges[i]->sequence = next++;
+        for (size_t i = 0; i < m->registry.n_factors; i++)
+                m->registry.factors[i]->sequence = next++;
 }
 
 void manager_tidy_prompts(Manager *m) {

@@ -450,7 +450,7 @@ int manager_new(Manager **ret,
 void manager_start(Manager *m) {
         for (size_t i = 0; i < m->registry.n_challenges; i++)
                 challenge_begin(m->registry.challenges[i]);
-        manager_renumber_prompts(m);
+        manager_number_anew(m);
         for (size_t i = 0; i < m->registry.n_challenges; i++)
                 helper_challenge(m->helper, m->registry.challenges[i]);
         enrollment_resume(m);

@@ -17,9 +17,8 @@
 typedef struct Authorization Authorization;
 typedef struct Enrollment Enrollment;
 typedef struct Examination Examination;
-typedef struct ProviderCall ProviderCall;
-
 typedef struct Polkit Polkit;
+typedef struct ProviderCall ProviderCall;
 
 struct Manager {
         sd_event *event;
@@ -101,11 +100,14 @@ void manager_restored(Manager *m, Factor *f);
 void manager_notify_status(Manager *m);
 /* Polls everything now: somebody asked, or the machine was asleep. */
 void manager_poke(Manager *m);
-/* Prompts: made once the store is open; budgets go on where they were, once factors are loaded; and
- * what is asked about has new numbers after a restart. manager-prompt.c. */
+/* manager-prompt.c. Once the store is open: returns 0 or -errno. */
 int manager_prepare_prompts(Manager *m);
+/* Budgets go on where they were, once factors are loaded. Returns 0 or -errno with a message. */
 int manager_resume_budgets(Manager *m, char **reterr_msg);
-void manager_renumber_prompts(Manager *m);
+/* After a restart each factor, whose number is in no row, and each challenge that is asked about,
+ * which may be shown differently, gets a number of its own. */
+void manager_number_anew(Manager *m);
+/* Forgets what is long over. */
 void manager_tidy_prompts(Manager *m);
 /* Takes a challenge up. Returns 0, -ENOMEM, or -ENOBUFS when too many are held. */
 int manager_hold(Manager *m, Challenge *c);

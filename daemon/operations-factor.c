@@ -96,7 +96,7 @@ void operation_get_code(Manager *m, Call *call) {
         next = p.next;
         f = manager_visible_factor(m, call, p.name);
         json_fields_done(fields, ELEMENTSOF(fields), &p);
-        if (!f || !manager_authorize(m, call))
+        if (!f || !manager_authorize(m, call, f->record.name))
                 return;
         if (!f->otp_key)
                 (void) call_invalid(call, "name", "Factor %s is a push factor: it has no codes",

@@ -344,7 +344,7 @@ static void decide(Manager *m, Call *call, Verb verb) {
         c = find_challenge(m, call, p.sid);
         if (c && verb != VERB_IGNORE && !streq(p.sid, c->view.sid))
                 (void) call_invalid(call, "sid", "A decision names the whole SID");
-        else if (c && !is_locked_out(m, call, verb) && manager_authorize(m, call)) {
+        else if (c && !is_locked_out(m, call, verb) && manager_authorize(m, call, c->view.factor)) {
                 Actor actor = manager_actor(call);
                 const char *confirm =
                                 parameter_given(call, "confirm") ? secret_string(&p.confirm) : NULL;
@@ -412,7 +412,7 @@ void manager_dispatch(Call *call, void *userdata) {
         if (!authorize_administrator(held))
                 return;
         if (operations[call_operation(call)].right == RIGHT_ADMINISTRATOR &&
-                        !manager_authorize(userdata, held))
+                        !manager_authorize(userdata, held, NULL))
                 return;
         handlers[call_operation(call)](userdata, held);
 }

@@ -84,10 +84,21 @@ void prompt_group_drop(void **groups, PromptGroup *g) {
         free(g);
 }
 
-bool prompt_is_older(const Challenge *a, const Challenge *b) {
+/* a, put before a person at that time, beside b. */
+static bool is_older(const Challenge *a, usec_t prompted, const Challenge *b) {
         if (a->view.created != b->view.created)
                 return a->view.created < b->view.created;
+        if (prompted != b->prompted)
+                return prompted < b->prompted;
         return strcmp(a->view.sid, b->view.sid) < 0;
+}
+
+bool prompt_is_older(const Challenge *a, const Challenge *b) {
+        return is_older(a, a->prompted, b);
+}
+
+bool prompt_group_would_lead(const PromptGroup *g, const Challenge *c, usec_t prompted) {
+        return g->n == 0 || is_older(c, prompted, g->members[0]);
 }
 
 static void group_put(PromptGroup *g, size_t at, Challenge *c) {

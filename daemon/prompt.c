@@ -88,13 +88,11 @@ int prompts_plan_factor(Factor *f, PromptEffect *ret) {
 
 /* Who is led by another one now, or leads more or fewer. */
 static int plan_group(const PromptGroup *g, const Challenge *c, PromptEffect *e) {
-        const Challenge *leader = g->n > 0 ? g->members[0] : NULL;
-        size_t n = 1;
+        bool leads = c->group ? g->members[0] == c : prompt_group_would_lead(g, c, e->prompted);
+        /* All of the others are led by another one than before. */
+        size_t n = leads ? PROMPT_REPEATS_TOLD + 1 : 1;
         int r = 0;
 
-        /* It leads, or comes to: all of the others are led by another one than before. */
-        if (leader == c || (leader && !c->group && prompt_is_older(c, leader)))
-                n = PROMPT_REPEATS_TOLD + 1;
         for (size_t i = 0; r >= 0 && i < g->n && i < n; i++)
                 if (g->members[i] != c)
                         r = effect_add(e, g->members[i]);
@@ -206,8 +204,8 @@ void prompts_apply(Prompts *p, Challenge *c, const PromptEffect *e, usec_t now) 
                 prompt_group_drop(&p->groups, g);
         }
         if (e->joins) {
-                prompt_group_add(e->joins, c);
                 c->prompted = e->prompted;
+                prompt_group_add(e->joins, c);
                 count_prompt(p, c->factor, e->prompted, e->clock);
                 if (e->begins)
                         begin_cooling(p, c->factor);

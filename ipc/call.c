@@ -127,11 +127,15 @@ int call_reply(Call *c, json_object *parameters) {
         int r = call_finish(c, NULL, parameters);
 
         json_object_wipe_put(parameters);
-        if (r == -E2BIG)
-                r = call_invalid(c, "more",
+        if (r != -E2BIG)
+                return r;
+        if (c->door->has_more && operations[c->operation].streams)
+                return call_invalid(c, "more",
                                 "The answer does not fit into one message: ask with \"more\", or "
                                 "for less");
-        return r;
+        return call_invalid(c, "parameters",
+                        "The answer does not fit into one message: ask for less, such as what "
+                        "belongs to one factor");
 }
 
 int call_reply_more(Call *c, json_object *parameters) {

@@ -14,6 +14,7 @@ typedef struct Call Call;
 /* What a door does with an answer. error is NULL for a good reply. parameters is borrowed. */
 typedef struct CallDoor {
         const char *name; /* "socket", "bus" */
+        bool has_more;    /* a caller can ask for several replies */
         int (*reply)(Call *call, const char *error, json_object *parameters, bool continues);
         size_t (*backlog)(const Call *call); /* or NULL: call_backlog() */
 } CallDoor;
@@ -52,8 +53,9 @@ const JsonDoc *call_parameters(const Call *c);
 bool call_wants_more(const Call *c);
 
 /* The last answer. parameters is taken, wiped and put, also on failure, so nothing else may hold
- * it; NULL is {}. One that does not fit into a message is answered InvalidParameter instead. Later
- * answers are dropped. Returns 0, or -EPIPE when the caller has gone: nothing to do about it. */
+ * it; NULL is {}. One that does not fit into a message is answered InvalidParameter instead, with
+ * what to do. Later answers are dropped. Returns 0, or -EPIPE when the caller has gone: nothing to
+ * do about it. */
 int call_reply(Call *c, json_object *parameters);
 /* One of several. parameters is taken and put, also on failure; unlike call_reply()'s it may be
  * shared, as an event that goes to many callers is. Returns 0; -EINVAL when the caller did not ask

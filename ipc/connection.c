@@ -140,6 +140,7 @@ static size_t connection_backlog(const Call *call) {
 
 static const CallDoor socket_door = {
                 .name = "socket",
+                .has_more = true,
                 .reply = connection_reply,
                 .backlog = connection_backlog,
 };

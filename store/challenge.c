@@ -2,7 +2,9 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "store/database.h"
 
@@ -223,26 +225,16 @@ int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **r
         return 0;
 }
 
-int store_challenge_set_mismatches(
-                Store *s, const char *sid, int64_t mismatches, char **reterr_msg) {
-        _cleanup_(statement_done) Statement st = {0};
-        int r;
+int store_digest(const Store *s, const char *digest, char ret[static SHA256_HEX_SIZE]) {
+        uint8_t mac[SHA256_SIZE];
+        size_t len;
 
-        r = statement_prepare(
-                        &st, s, "UPDATE challenge SET mismatches = ? WHERE sid = ?", reterr_msg);
-        if (r < 0)
-                return r;
-
-        bind_int(&st, mismatches);
-        bind_text(&st, sid);
-        r = statement_run(&st, reterr_msg);
-        if (r < 0)
-                return r;
-
-        return sqlite3_changes(s->handle) > 0
-                               ? 0
-                               : error_set(reterr_msg, -ENOENT, "The store holds no challenge %s",
-                                                 sid);
+        if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, s->digest_key.data, s->digest_key.len,
+                            (const uint8_t *) digest, strlen(digest), mac, sizeof(mac), &len) ||
+                        len != sizeof(mac))
+                return -EIO;
+        hex_encode(mac, sizeof(mac), ret);
+        return 0;
 }
 
 uint64_t store_sequence(const Store *s) {

@@ -40,6 +40,7 @@ struct Store {
         char *problem;               /* why the last transaction could not be written, or NULL */
         Secret seal_key;
         Secret audit_key;
+        Secret digest_key;
         Secret checkpoint_key;
         char name[STORE_NAME_SIZE];
 

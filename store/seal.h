@@ -11,6 +11,7 @@
 #define SEAL_LABEL_CHECK "factord store 1: check"
 #define SEAL_LABEL_CHECKPOINT "factord store 1: audit checkpoint"
 #define SEAL_LABEL_NAME "factord store 1: name"
+#define SEAL_LABEL_DIGEST "factord store 1: digest"
 
 #define SEAL_KEY_SIZE 32
 #define SEAL_NONCE_SIZE 12

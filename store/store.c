@@ -330,6 +330,7 @@ static int unlock_and_migrate(Store *s, int version, const KeySource *source, ch
                         (r = seal_derive(&key, SEAL_LABEL_SEAL, &s->seal_key)) < 0 ||
                         (r = seal_derive(&key, SEAL_LABEL_AUDIT, &s->audit_key)) < 0 ||
                         (r = seal_derive(&key, SEAL_LABEL_CHECKPOINT, &s->checkpoint_key)) < 0 ||
+                        (r = seal_derive(&key, SEAL_LABEL_DIGEST, &s->digest_key)) < 0 ||
                         (r = derive_name(&key, s->name)) < 0)
                 return error_wrap(reterr_msg, r, "Cannot derive from the key of %s", s->path);
 
@@ -441,6 +442,7 @@ Store *store_close(Store *s) {
         secret_done(&s->seal_key);
         secret_done(&s->audit_key);
         secret_done(&s->checkpoint_key);
+        secret_done(&s->digest_key);
         audit_drop_fresh(s);
         free(s->path);
         closep(&s->lock_fd);

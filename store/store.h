@@ -140,10 +140,6 @@ int store_challenge_put(Store *s, StoreChallenge *c, char **reterr_msg);
  * their standing decisions. *ret is a new array. */
 int store_challenges_load(
                 Store *s, usec_t now, StoreChallenge **ret, size_t *ret_n, char **reterr_msg);
-/* Notes how many wrong values were typed for a challenge: no change that has a number. -ENOENT when
- * there is no such row. */
-int store_challenge_set_mismatches(
-                Store *s, const char *sid, int64_t mismatches, char **reterr_msg);
 /* When a person was asked about challenges, by factor. */
 typedef struct StoreAsked {
         int64_t factor_id;
@@ -159,6 +155,9 @@ int store_asked_load(Store *s,
                 char **reterr_msg);
 /* One challenge by SID, or -ENOENT. */
 int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **reterr_msg);
+/* A digest of what a challenge says, as it is shown and recorded: under a key of the store's. A
+ * plain one would tell whoever knows all but a short value which value it is. Returns 0 or -EIO. */
+int store_digest(const Store *s, const char *digest, char ret[static SHA256_HEX_SIZE]);
 /* The highest sequence number given out, and the next one, or the first of the next n (for changes
  * that are no challenge's row). A number is given out when its transaction is: a rollback takes it
  * back. */

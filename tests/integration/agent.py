@@ -77,6 +77,11 @@ class Setting:
         self.desktop.choose(notice, notice.key(label))
 
 
+def key_of(verb, asked):
+    """What a button is called that decides that."""
+    return f"{verb}-{asked['digest'][:16]}"
+
+
 def row(notice, text):
     """The number of the request that says so, in a notice of several."""
     before = notice.body.partition(text)[0]

@@ -107,11 +107,12 @@ def ctl(socket_path):
 
 @pytest.fixture
 def daemon(socket_path):
-    """A function that starts the fake daemon."""
+    """A function that starts the fake daemon, whose clock is right unless it answers otherwise."""
     made = []
+    status = {"status": {"clock": {"offset_ms": 0, "source": "server"}}}
 
     def make(**answers):
-        made.append(FakeDaemon(socket_path, answers))
+        made.append(FakeDaemon(socket_path, {"GetStatus": status, **answers}))
         return made[-1]
 
     yield make

@@ -53,8 +53,12 @@ def bomb(daemon, held, n, message="Sign in?"):
     return made
 
 
-def oldest_first(challenges):
-    return sorted(challenges, key=lambda sid: (challenges[sid]["created"], sid))
+def leader_of(challenges):
+    """The SID of the one that stands for all of them, which is one of the oldest."""
+    (leader,) = [sid for sid, shown_one in challenges.items() if shown_one.get("repeat_of") is None]
+    assert challenges[leader]["created"] == min(c["created"] for c in challenges.values())
+    assert all(c["repeat_of"] == leader for sid, c in challenges.items() if sid != leader)
+    return leader
 
 
 def confirmed(daemon, sid):
@@ -138,31 +142,32 @@ def test_identical(make_bombed):
     daemon, held = make_bombed("100000/10min")
     sids = bomb(daemon, held, MANY)
     there = listed(daemon)
-    order = oldest_first(there)
-    leader = order[0]
+    leader = leader_of(there)
     assert (there[leader]["repeats"], there[leader]["quiet"]) == (MANY - 1, False)
-    for sid in order[1:]:
-        repeat = there[sid]
-        assert (repeat["repeat_of"], repeat["repeats"], repeat["quiet"]) == (leader, 0, True)
-        assert repeat["confirm"] == "none"
+    repeats = {sid: c for sid, c in there.items() if sid != leader}
+    for repeat in repeats.values():
+        assert (repeat["repeats"], repeat["quiet"], repeat["confirm"]) == (0, True, "none")
 
     with daemon.monitor() as monitor:
         approve(daemon, there[leader])
         monitor.wait_challenge(leader, "approved")
         check_events(monitor.events)
         told = {e["challenge"]["sid"]: e["challenge"] for e in monitor.events}
-        assert len(told) == MANY
-    assert (told[order[1]].get("repeat_of"), told[order[1]]["repeats"]) == (None, MANY - 2)
-    assert not told[order[1]]["quiet"]
-    assert all(told[sid]["repeat_of"] == order[1] and told[sid]["quiet"] for sid in order[2:])
+    del told[leader]
+    assert set(told) == set(repeats)
+    leader = leader_of(told)
+    assert (told[leader]["repeats"], told[leader]["quiet"]) == (MANY - 2, False)
+    assert all(told[sid]["quiet"] for sid in told if sid != leader)
     # A repeat may be decided, too: then its leader stands for one less.
-    call(daemon, "Deny", **shown(there[order[2]]))
-    assert challenge(daemon, order[1])["repeats"] == MANY - 3
-    call(daemon, "Ignore", sid=order[1])
-    daemon.sandbox.change_challenge(order[3], status="expired")
-    wait_for(lambda: challenge(daemon, order[3])["state"] == "expired")
-    assert challenge(daemon, order[4])["repeats"] == MANY - 5
-    decide_all(daemon, order)
+    denied, expired = [sid for sid in told if sid != leader][:2]
+    call(daemon, "Deny", **shown(there[denied]))
+    assert challenge(daemon, leader)["repeats"] == MANY - 3
+    call(daemon, "Ignore", sid=leader)
+    daemon.sandbox.change_challenge(expired, status="expired")
+    wait_for(lambda: challenge(daemon, expired)["state"] == "expired")
+    rest = {sid: c for sid, c in listed(daemon).items() if c["state"] == "asking"}
+    assert rest[leader_of(rest)]["repeats"] == MANY - 5
+    decide_all(daemon, sids)
     assert check_accounted_for(daemon, sids).total() == MANY
 
 
@@ -216,7 +221,8 @@ def test_restart(make_bombed, stop):
     after = listed(daemon)
     for sid in sids[1:]:
         assert after[sid] == before[sid] and after[sid]["confirm"] == "sid"
-    assert after[next(sid for sid in oldest_first(after) if sid != sids[0])]["repeats"] == 3
+    asked = {sid: after[sid] for sid in sids[1:]}
+    assert after[leader_of(asked)]["repeats"] == 3
     assert factor(daemon, "push")["cooling_until"] == cooling["cooling_until"]
     with daemon.monitor(since=cursor) as monitor:
         told = [monitor.next() for _ in range(5)]

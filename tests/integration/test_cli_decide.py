@@ -2,11 +2,15 @@
 """factorctl approve, deny and ignore: what may decide, and what must not."""
 
 import json
+import os
+import re
+import threading
 
 import pytest
 
 from fake_cli import (  # noqa: F401
     DIGEST,
+    FACTORCTL,
     OTHER,
     SID,
     assert_complains,
@@ -17,6 +21,7 @@ from fake_cli import (  # noqa: F401
     on_terminal,
     socket_path,
 )
+from terminal import Pty
 
 
 def test_decide_by_sid(ctl, daemon):
@@ -93,7 +98,7 @@ def test_anything_else_decides_nothing(daemon, socket_path, answer):
     status, out, err = on_terminal(socket_path, "approve", answer=answer)
     assert (status, out) == (1, "")
     assert err.endswith("factorctl: nothing was decided\n")
-    assert len(fake.calls) == 1
+    assert [c[0] for c in fake.calls] == ["ListChallenges", "GetStatus"]
 
 
 def test_terminal_limits(daemon, socket_path):
@@ -139,7 +144,7 @@ def test_whole_sid_is_typed(ctl, daemon, socket_path):
     assert sent(fake)[2:] == ["cdef"] * 2
     assert ctl("deny", SID, "--digest", DIGEST).status == 0
     status, _, err = on_terminal(socket_path, "approve", answer=[b"approve\n", b"cdef\n"])
-    assert status == 0 and "last 4 characters" in err
+    assert status == 0 and "last four characters" in err
     assert sent(fake)[4:] == ["cdef"]
 
 
@@ -188,7 +193,45 @@ def test_shown(ctl, daemon):
     assert ctl("pending", "--json").json["challenges"] == challenges
     text = ctl("show", SID).stdout
     assert "Number: (to be typed)" in text and "2 more that ask for the same" in text
-    assert 'type the value of "Number"' in text
+    assert 'takes the value of "Number"' in text
+
+
+def test_time_left_is_the_providers(ctl, daemon):
+    late = {"status": {"clock": {"offset_ms": 3600_000, "source": "server"}}}
+    fake = daemon(
+        ListChallenges={"challenges": [challenge()]}, GetChallenge={"challenge": challenge()}
+    )
+    for given, said in ((None, "3min 5"), (late, "over")):
+        fake.answers["GetStatus"] = given or fake.answers["GetStatus"]
+        assert said in ctl("pending").stdout.splitlines()[1]
+        assert f"time left: {said}" in ctl("show", SID).stdout
+
+
+def test_card_on_a_terminal(daemon, socket_path):
+    """No text begins a row without a mark, and what was typed before the question is no answer."""
+    written = threading.Event()
+    evil = f"{'x' * 60}   digest: {'0' * 64}"
+
+    def pending(_):
+        assert written.wait(20)
+        return {"challenges": [challenge(message=evil)]}
+
+    fake = daemon(ListChallenges=pending)
+    command = [FACTORCTL, "--socket", socket_path, "approve"]
+    with Pty(command, {**os.environ, "TERM": "xterm"}, columns=60) as terminal:
+        terminal.write("approve\n")
+        written.set()
+        terminal.wait("leaves it as it is: $")
+        rows = terminal.output.split("\r\n")
+        first = next(i for i, row in enumerate(rows) if row.startswith("     challenge: "))
+        assert all(re.match(r" *[a-z ]+: | {14}[|>] |$", row) for row in rows[first:-1])
+        assert max(len(row) for row in rows[first:-1]) < 60
+        assert [row for row in rows if row.startswith("        digest: ")] == [
+            f"        digest: {DIGEST[:43]}"
+        ]
+        terminal.write("\n")
+        assert terminal.wait_end() == 1
+    assert [c[0] for c in fake.calls] == ["ListChallenges", "GetStatus"]
 
 
 def test_set(ctl, daemon):

@@ -39,12 +39,28 @@ def test_status(ctl, daemon):
         "idle_interval_ms": 15000,
         "last_poll": None,
         "problems": ["account main: the password file is not there"],
+        "prompt": {
+            "arm_delay_ms": 500,
+            "while_locked": "hold",
+            "budget": 5,
+            "budget_span_ms": 600_000,
+        },
+        "locked": True,
     }
-    daemon(GetStatus={"status": status})
+    fake = daemon(GetStatus={"status": status})
     assert ctl("status", "--json").json == {"schema": 1, **status}
     text = ctl("status").stdout
     for piece in ("1.2.3", "factors: 2", "pending: 1", "15s", "-12 ms", "password file", "main"):
         assert piece in text
+    for line in (
+        "        budget: 5 prompts of a factor in 10min",
+        "     arm delay: 500ms",
+        "  while locked: hold",
+        "        locked: yes: you can approve nothing until you unlock your screen",
+    ):
+        assert line in text.splitlines()
+    fake.answers["GetStatus"] = {"status": {**status, "locked": False}}
+    assert "unlock" not in ctl("status").stdout
 
 
 def test_list(ctl, daemon):
@@ -89,6 +105,7 @@ def test_show(ctl, daemon):
         ("ListFactors", {"name": YF}),
         ("GetChallenge", {"sid": SID[:10]}),
         ("GetChallenge", {"sid": SID}),
+        ("GetStatus", {}),
     ]
     fake.answers["ListFactors"] = {"factors": []}
     assert_complains(ctl("show", "nobody", "--json"), 3)

@@ -2,6 +2,7 @@
 """Number matching: a detail's value is shown nowhere here, and approving wants it typed."""
 
 import contextlib
+import hashlib
 import json
 
 import pytest
@@ -98,6 +99,24 @@ def test_withheld_until_decided(daemon, sandbox, held):
     assert sandbox.challenge(asked["sid"])["status"] == "approved"
     fetched = call(daemon, "ChallengeFetch", target={"factor": "push"}, sid=asked["sid"])
     assert fetched["challenge"]["details"]["fields"][1]["value"] == VALUE
+
+
+def plain_digest(c, number):
+    """Of what the challenge says, were the number this one."""
+    c["details"]["fields"] = [{"label": LABEL, "value": number}]
+    parts = [c[key] for key in ("sid", "factor_sid", "service_sid", "identity", "date_created", "expiration_date")]
+    parts += [json.dumps(c[key], separators=(",", ":")) for key in ("details", "hidden_details")]
+    return hashlib.sha256(b"".join(len(p).to_bytes(8, "big") + p.encode() for p in parts)).hexdigest()
+
+
+def test_digest_does_not_tell(daemon, sandbox, held):
+    """Whoever sees all but a short number can't try out which one has the digest; it stays the same for all that."""
+    asked = ask_push(daemon, held, fields=[(LABEL, "17")])
+    c = sandbox.api_ok("GET", sandbox.entity(held["identity"], f"/Challenges/{asked['sid']}"))
+    assert asked["digest"] not in [plain_digest(c, str(n)) for n in range(100)]
+    daemon.restart()
+    assert challenge(daemon, asked["sid"])["digest"] == asked["digest"]
+    assert confirm(daemon, asked, "17")["state"] == "approved"
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What once went wrong, or nearly: removal under way, another BaseUrl, clocks that lie, lists without end."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -164,6 +165,18 @@ def test_monitor_from_a_cursor(daemon):
     assert events[1]["challenge"]["state"] == "approved"
 
 
+def test_numbers_after_a_restart(daemon):
+    """Each thing has one of its own, so that whoever heard but a part of them can ask for the rest."""
+    names = [enroll_push(daemon, name, f"carol-00{name}")["name"] for name in "123"]
+    daemon.restart()
+    with daemon.monitor(since=0) as monitor:
+        events = [monitor.next() for _ in names]
+    sequences = [e["sequence"] for e in events]
+    assert sequences == sorted(set(sequences)) and {e["factor"]["name"] for e in events} == set(names)
+    with daemon.monitor(since=sequences[0]) as monitor:
+        assert [monitor.next() for _ in names[1:]] == events[1:]
+
+
 def test_hangup_is_survived(daemon):
     daemon.process.popen.send_signal(signal.SIGHUP)
     daemon.wait_log("restart to apply")
@@ -186,22 +199,57 @@ def small_disk(make_daemon, sandbox):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_full_disk(small_disk, sandbox):
-    """What can't be recorded is not sent, status says why, and all goes on when there is room."""
-    daemon = small_disk
-    asked = ask_push(daemon, enroll_push(daemon))
+@contextlib.contextmanager
+def full(daemon):
+    """Its disk is full meanwhile."""
     ballast = daemon.state_directory / "ballast"
     with ballast.open("wb", buffering=0) as f, pytest.raises(OSError):
         while f.write(b"x" * 4096):
             pass
-    assert call_error(daemon, "Approve", **shown(asked)).name == "StoreError"
-    assert sandbox.updates(asked["sid"]) == []
-    assert "full" in daemon.ctl_json("status")["problems"][0]
-    assert call_error(daemon, "Remove", name="push").name in ("StoreError", "InvalidParameter")
-    assert len(sandbox.state()["factors"]) == 1
+    yield
     ballast.unlink()
+
+
+def test_full_disk(small_disk, sandbox):
+    """What can't be recorded is not sent, status says why, and all goes on when there is room."""
+    daemon = small_disk
+    asked = ask_push(daemon, enroll_push(daemon))
+    with full(daemon):
+        assert call_error(daemon, "Approve", **shown(asked)).name == "StoreError"
+        assert sandbox.updates(asked["sid"]) == []
+        assert "full" in daemon.ctl_json("status")["problems"][0]
+        assert call_error(daemon, "Remove", name="push").name in ("StoreError", "InvalidParameter")
+        assert len(sandbox.state()["factors"]) == 1
     assert approve(daemon, asked)["state"] == "approved"
     assert daemon.ctl_json("status")["problems"] == []
+
+
+def test_change_that_failed_has_no_number(small_disk):
+    """The number that it would have had is the next change's alone."""
+    daemon = small_disk
+    for name in ("one", "two"):
+        enroll_push(daemon, name, f"carol-{name}")
+    with full(daemon):
+        assert call_error(daemon, "SetOwner", name="one", owner=77).name == "StoreError"
+    call(daemon, "SetOwner", name="two", owner=77)
+    with daemon.monitor(since=0) as monitor:
+        one, two = monitor.next(), monitor.next()
+    assert (one["factor"]["name"], two["factor"]["name"]) == ("one", "two")
+    assert one["sequence"] < two["sequence"]
+
+
+def test_wrong_values_count_at_once(small_disk, sandbox):
+    """Also those for a challenge that could not be recorded when it came: it has no row to count in."""
+    daemon = small_disk
+    held = enroll_push(daemon)
+    call(daemon, "SetMatchField", name="push", field="Number")
+    with full(daemon):
+        made = sandbox.create_push_challenge(held["identity"], held["sid"], fields=[("Number", "17")])
+        asked = wait_state(daemon, made["sid"], "deciding")
+        assert call_error(daemon, "Approve", **shown(asked), confirm="1").name == "StoreError"
+    errors = [call_error(daemon, "Approve", **shown(asked), confirm=typed).name for typed in "123"]
+    assert errors == ["InvalidParameter", "InvalidParameter", "PolicyDenied"]
+    assert challenge(daemon, made["sid"])["state"] == "ignored"
 
 
 def test_daemon_dies_after_it_was_asked(daemon, sandbox):

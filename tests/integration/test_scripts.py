@@ -42,7 +42,7 @@ def check(source_root, name, root):
         ("daemon/x.c", "#include <microhttpd.h>"),
         ("verify/x.c", "#include <openssl/evp.h>"),
         ("base/x.c", "#include <openssl/evp.h>"),
-        ("ipc/x.c", "#include <systemd/sd-journal.h>"),
+        ("daemon/x.c", "#include <systemd/sd-journal.h>"),
         ("elsewhere/x.c", "#include <stdio.h>"),
     ],
 )
@@ -57,7 +57,8 @@ def test_layers_are_allowed(tree, source_root):
     tree("base/secret-equal.c", '#include "base/secret.h"\n#include <openssl/crypto.h>\n')
     tree("verify/http.c", '#include <curl/curl.h>\n#include "base/text.h"\n')
     tree("sandbox/x.c", '#include <microhttpd.h>\n#include "totp/otp.h"\n')
-    root = tree("daemon/x.c", '#include <systemd/sd-journal.h>\n#include "store/store.h"\n')
+    tree("log/log.c", "#include <systemd/sd-journal.h>\n")
+    root = tree("daemon/x.c", '#include <systemd/sd-event.h>\n#include "store/store.h"\n')
     done = check(source_root, "check-layers", root)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -325,7 +325,7 @@ def test_hostile_text(watch, daemon, held):
     start = next(i for i, line in enumerate(lines) if asked["sid"] in line)
     end = next(i for i, line in enumerate(lines) if line.startswith("These were"))
     card = lines[start:end]
-    ours = re.compile(r" *(challenge|factor|service|identity|created|message): | {14}[|>] ")
+    ours = re.compile(r" *(challenge|factor|type|service|identity|created|message): | {14}[|>] ")
     assert all(ours.match(line) for line in card), card
     assert len([line for line in card if line.startswith(" " * 14 + "| ")]) == 20
     assert [line for line in card if "factor: " in line[:16]] == ["        factor: laptop"]

@@ -148,20 +148,29 @@ static inline const Notice *scene_prompt(Scene *s) {
         return &p->notices[0];
 }
 
+/* By its key, or by its key without what it is about. */
 static inline const NoticeAction *find_action(const Notice *n, const char *key) {
-        for (size_t i = 0; i < n->n_actions; i++)
-                if (streq(n->actions[i].key, key))
+        size_t len = strlen(key);
+
+        for (size_t i = 0; i < n->n_actions; i++) {
+                const char *k = n->actions[i].key;
+
+                if (strncmp(k, key, len) == 0 && (!k[len] || k[len] == '-'))
                         return &n->actions[i];
+        }
         return NULL;
 }
 
-/* The keys in order, with a blank after each. */
+/* The keys in order, without what they are about, with a blank after each. */
 static inline const char *action_keys(const Notice *n) {
         static char text[256];
 
         text[0] = '\0';
         for (size_t i = 0; i < n->n_actions; i++) {
-                strcat(text, n->actions[i].key);
+                const char *key = n->actions[i].key, *dash = strrchr(key, '-');
+                bool bound = dash && strncmp(dash + 1, n->actions[i].digest, 16) == 0;
+
+                strncat(text, key, bound ? (size_t) (dash - key) : strlen(key));
                 strcat(text, " ");
         }
         return text;

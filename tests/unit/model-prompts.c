@@ -54,8 +54,11 @@ static bool asks_for_the_same(const Challenge *a, const Challenge *b) {
 }
 
 static bool is_older(const Challenge *a, const Challenge *b) {
-        return a->view.created < b->view.created ||
-               (a->view.created == b->view.created && strcmp(a->view.sid, b->view.sid) < 0);
+        if (a->view.created != b->view.created)
+                return a->view.created < b->view.created;
+        if (a->prompted != b->prompted)
+                return a->prompted < b->prompted;
+        return strcmp(a->view.sid, b->view.sid) < 0;
 }
 
 static void check_group(unsigned index) {

@@ -8,6 +8,11 @@
 #include "agent/notifications.h"
 
 #define DELAY (500 * USEC_PER_MSEC)
+/* Keys of the first request's buttons. */
+#define FOUR(c) c c c c
+#define SIXTEEN(c) FOUR(FOUR(c))
+#define APPROVE "approve-" SIXTEEN("1")
+#define DENY "deny-" SIXTEEN("1")
 
 /* A notification server that answers when it is told to, and the agent's part in between. */
 typedef struct Server {
@@ -208,13 +213,13 @@ static void test_approve(void **state) {
         uint32_t id = show_one(v);
 
         v->now += DELAY;
-        click(v, id, "approve");
+        click(v, id, APPROVE);
         assert_int_equal(v->n_actions, 1);
         assert_int_equal(v->action.kind, ACTION_APPROVE);
         assert_string_equal(v->action.sid, sid_of('1'));
         assert_true(v->armed && v->current);
         /* The id is given up at once: a second click on it is nothing. */
-        click(v, id, "approve");
+        click(v, id, APPROVE);
         assert_int_equal(v->n_actions, 1);
 }
 
@@ -223,8 +228,8 @@ static void test_not_ours(void **state) {
         uint32_t id = show_one(v);
 
         v->now += DELAY;
-        click(v, id + 1, "approve");
-        click(v, 0, "approve");
+        click(v, id + 1, APPROVE);
+        click(v, 0, APPROVE);
         click(v, id, "no such");
         click(v, id, "");
         notifications_closed(v->notifications, id + 1, 2);
@@ -234,7 +239,7 @@ static void test_not_ours(void **state) {
 }
 
 static void test_arm_delay(void **state) {
-        static const char *const keys[] = {"approve", "deny"};
+        static const char *const keys[] = {APPROVE, DENY};
         Server *v = *state;
         uint32_t id = show_one(v);
 
@@ -250,7 +255,7 @@ static void test_arm_delay(void **state) {
                 id = answer(v);
         }
         v->now += DELAY;
-        click(v, id, "deny");
+        click(v, id, DENY);
         assert_true(v->armed && v->current);
 }
 
@@ -263,7 +268,7 @@ static void test_time_left_keeps_armed(void **state) {
         v->scene->in.now += USEC_PER_MINUTE;
         replan(v);
         assert_int_equal(answer(v), id);
-        click(v, id, "approve");
+        click(v, id, APPROVE);
         assert_true(v->armed && v->current);
 }
 
@@ -276,13 +281,13 @@ static void test_meaning_changes(void **state) {
         scene_add(v->scene, challenge('2', NULL));
         replan(v);
         assert_int_equal(v->n_asked, 1);
-        click(v, id, "approve");
+        click(v, id, APPROVE);
         assert_string_equal(v->action.sid, sid_of('1'));
         assert_true(v->armed);
         assert_false(v->current);
 
         id = answer(v);
-        click(v, id, "approve");
+        click(v, id, APPROVE);
         assert_int_equal(v->n_actions, 1);
         click(v, id, "review-2");
         assert_int_equal(v->action.kind, ACTION_OPEN);
@@ -299,9 +304,44 @@ static void test_replaced_meaning_waits(void **state) {
         replan(v);
         assert_int_equal(answer(v), id);
         v->now += DELAY - 1;
-        click(v, id, "approve");
+        click(v, id, "approve-" SIXTEEN("2"));
         assert_string_equal(v->action.sid, sid_of('2'));
         assert_false(v->armed);
+}
+
+/* A menu that stood open while what it was about went, and something else came in its place. */
+static void test_old_menu(void **state) {
+        Server *v = *state;
+        uint32_t id = show_one(v);
+
+        world_done(&v->scene->world);
+        v->scene->world.connected = true;
+        scene_add(v->scene, challenge('2', NULL));
+        replan(v);
+        assert_int_equal(v->replaces[0], id);
+        assert_int_equal(answer(v), id);
+        v->now += DELAY;
+        click(v, id, APPROVE);
+        assert_int_equal(v->n_actions, 0);
+        click(v, id, "approve-" SIXTEEN("2"));
+        assert_int_equal(v->n_actions, 1);
+}
+
+/* A click that does not count, while the same is drawn anew: what the server draws stays. */
+static void test_clicked_while_sent(void **state) {
+        Server *v = *state;
+        uint32_t id = show_one(v);
+
+        v->scene->in.now += USEC_PER_MINUTE;
+        replan(v);
+        click(v, id, DENY);
+        assert_false(v->armed);
+        notifications_closed(v->notifications, id, 2);
+        assert_int_equal(answer(v), id);
+        assert_int_equal(v->n_close + v->n_dismissed, 0);
+        v->now += DELAY;
+        click(v, id, DENY);
+        assert_true(v->armed && v->current);
 }
 
 /* Sent away. */
@@ -374,7 +414,7 @@ static void test_closed_while_sent(void **state) {
         assert_int_equal(v->n_dismissed, 0);
         id = answer(v);
         v->now += DELAY - 1;
-        click(v, id, "approve");
+        click(v, id, APPROVE);
         assert_false(v->armed);
 }
 
@@ -388,7 +428,7 @@ static void test_restart(void **state) {
         replan(v);
         notifications_forget(v->notifications);
         v->n_asked = 0;
-        click(v, id, "approve");
+        click(v, id, APPROVE);
         replan(v);
         assert_int_equal(v->n_notify, 2);
         assert_int_equal(v->n_actions, 0);
@@ -397,7 +437,7 @@ static void test_restart(void **state) {
         assert_int_equal(v->replaces[0], 0);
         v->now += DELAY;
         id = answer(v);
-        click(v, id, "approve");
+        click(v, id, APPROVE);
         assert_false(v->armed);
 }
 
@@ -468,6 +508,8 @@ int main(void) {
                         SERVER(test_time_left_keeps_armed),
                         SERVER(test_meaning_changes),
                         SERVER(test_replaced_meaning_waits),
+                        SERVER(test_old_menu),
+                        SERVER(test_clicked_while_sent),
                         SERVER(test_dismissed),
                         SERVER(test_dismissed_details),
                         SERVER(test_dismissed_review),

@@ -32,7 +32,9 @@ static void test_single(void **state) {
         assert_int_equal(a->kind, ACTION_APPROVE);
         assert_string_equal(a->sid, sid_of('1'));
         assert_string_equal(a->digest, s->world.requests[0].digest);
+        assert_int_equal(n->lasts, s->world.requests[0].expires - s->in.now);
         assert_int_equal(find_action(n, "default")->kind, ACTION_OPEN);
+        assert_string_equal(find_action(n, "default")->label, "Details");
         assert_int_equal(find_action(n, "deny")->kind, ACTION_DENY);
 }
 
@@ -76,6 +78,7 @@ static void test_details(void **state) {
         assert_contains(n->body, "\nfactorctl approve YC11111111111111111111111111111111 --system");
         assert_string_equal(action_keys(n), "default approve deny ");
         assert_int_equal(find_action(n, "default")->kind, ACTION_OPEN);
+        assert_string_equal(find_action(n, "default")->label, "");
 }
 
 /* Nobody says yes to what was left out. */
@@ -96,9 +99,9 @@ static void test_long(void **state) {
         assert_contains(n->body, "not all of it");
         assert_string_equal(action_keys(n), "default details deny ");
         assert_int_equal(find_action(n, "details")->kind, ACTION_OPEN);
-        /* Where both are drawn, they are not called the same. */
+        /* A server that draws a button for the default action draws none without a label. */
         assert_string_equal(find_action(n, "details")->label, "Details");
-        assert_string_equal(find_action(n, "default")->label, "Open");
+        assert_string_equal(find_action(n, "default")->label, "");
         before = strdup(n->meaning);
 
         s->in.opened = sid_of('1');
@@ -252,6 +255,7 @@ static void test_several(void **state) {
 
         s->in.opened = PLAN_OPENED_ALL;
         n = scene_prompt(s);
+        assert_string_equal(find_action(n, "default")->label, "");
         assert_int_equal(count_lines(n->body, "| IP: 192.0.2.1"), 2);
         assert_string_equal(action_keys(n), "default review-1 review-2 ");
 }
@@ -267,6 +271,7 @@ static void test_review(void **state) {
         meaning = strdup(scene_prompt(s)->meaning);
         s->in.opened = sid_of('2');
         n = scene_prompt(s);
+        assert_int_equal(n->lasts, s->world.requests[1].expires - s->in.now);
         assert_string_equal(action_keys(n), "default approve deny all ");
         assert_string_equal(find_action(n, "approve")->sid, sid_of('2'));
         assert_int_equal(find_action(n, "all")->kind, ACTION_BACK);

@@ -20,17 +20,21 @@
 
 #define SID "YC0123456789abcdef0123456789abcd01"
 
-static char *card(const char *text, size_t columns, bool styled) {
+static char *print_card(const char *text, const CardLook *look) {
         json_object *o = json_tokener_parse(text);
         char *ret = NULL;
         size_t len;
         FILE *f = open_memstream(&ret, &len);
 
         assert_non_null(o);
-        assert_int_equal(card_print(f, o, columns, styled), 0);
+        assert_int_equal(card_print(f, o, look), 0);
         assert_int_equal(fclose(f), 0);
         json_object_put(o);
         return ret;
+}
+
+static char *card(const char *text, size_t columns, bool styled) {
+        return print_card(text, &(CardLook){.columns = columns, .styled = styled});
 }
 
 static char *wrapped(const char *text, size_t columns) {
@@ -78,6 +82,7 @@ static void test_card(void **state) {
         assert_string_equal(text, "     challenge: " SID
                                   "\n"
                                   "        factor: laptop\n"
+                                  "          type: push\n"
                                   "       service: VA1\n"
                                   "      identity: alice\n"
                                   "       created: 2026\n"
@@ -92,15 +97,42 @@ static void test_card(void **state) {
         free(text);
 }
 
+/* On paper no row is too long, and the time left is by the clock that is given. */
+static void test_full(void **state) {
+        const CardLook look = {
+                        .columns = SIZE_MAX,
+                        .full = true,
+                        .now = UINT64_C(1767323045) * USEC_PER_SEC,
+        };
+        char *text = print_card("{'sid':'" SID
+                                "','factor':'laptop','factor_type':'push','state':'asking',"
+                                "'expires':'2026-01-02T03:08:05Z','digest':'ab','repeats':2,"
+                                "'message':'Hi'}",
+                        &look);
+
+        assert_string_equal(text, "     challenge: " SID
+                                  "\n"
+                                  "        factor: laptop\n"
+                                  "          type: push\n"
+                                  "         state: asking\n"
+                                  "       expires: 2026-01-02T03:08:05Z\n"
+                                  "     time left: 4min\n"
+                                  "        digest: ab\n"
+                                  "       repeats: 2 more that ask for the same\n"
+                                  "       message: Hi\n");
+        free(text);
+}
+
 static void test_warnings(void **state) {
         static const struct {
                 const char *view, *said;
         } cases[] = {
                         {"{'quiet':true}", "being bombed"},
                         {"{'confirm':'sid'}", "last four characters"},
+                        {"{'confirm':'field','confirm_field':'Number'}", "the value of \"Number\""},
                         {"{'confirm':'never'}", "can't be approved"},
         };
-        char *text = card("{'quiet':false,'confirm':'none'}", 200, false);
+        char *text = card("{'quiet':true,'repeat_of':'" SID "','confirm':'none'}", 200, false);
 
         assert_string_equal(text, "");
         free(text);
@@ -217,6 +249,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(test_wrap),
                         cmocka_unit_test(test_card),
+                        cmocka_unit_test(test_full),
                         cmocka_unit_test(test_warnings),
                         cmocka_unit_test(test_hostile),
                         cmocka_unit_test(test_countdown),

@@ -154,6 +154,37 @@ static void test_too_large_answer(void **state) {
         peer_expect_part(f, &p, "{\"error\":\"org.factord.Authenticator.InvalidParameter\"");
 }
 
+/* Where nothing fits. The last error's sentence is kept. */
+static char refused[256];
+
+static int refuse(Call *call, const char *error, json_object *parameters, bool continues) {
+        json_object *message = json_object_object_get(parameters, "message");
+
+        if (!error)
+                return -E2BIG;
+        assert_string_equal(error, IPC_INTERFACE ".InvalidParameter");
+        (void) snprintf(refused, sizeof(refused), "%s", json_object_get_string(message));
+        return 0;
+}
+
+/* The advice is one that the door and the operation can take. */
+static void test_advice(void **state) {
+        for (unsigned i = 0; i < 4; i++) {
+                bool has_more = i & 1, streams = i & 2;
+                CallDoor door = {.name = "test", .has_more = has_more, .reply = refuse};
+                OperationId operation =
+                                streams ? OPERATION_LIST_CHALLENGES : OPERATION_GET_CHALLENGE;
+                CallPeer peer = {.uid = 61000};
+                Call *call;
+
+                assert_int_equal(call_new(&call, &door, NULL, &peer, operation, NULL, false), 0);
+                assert_int_equal(call_reply(call, NULL), 0);
+                assert_non_null(strstr(refused, "ask "));
+                assert_int_equal(strstr(refused, "\"more\"") != NULL, has_more && streams);
+                call_unref(call);
+        }
+}
+
 static void test_pipelined(void **state) {
         Fixture *f = *state;
         _cleanup_peer_ Peer p = peer_new(f->path);
@@ -379,6 +410,7 @@ int main(void) {
                         server_test(test_every_operation),
                         server_test(test_errors),
                         server_test(test_too_large_answer),
+                        cmocka_unit_test(test_advice),
                         server_test(test_pipelined),
                         server_test(test_flood),
                         server_test(test_never_reads),

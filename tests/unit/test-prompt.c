@@ -98,6 +98,32 @@ static void test_not_joined(void **state) {
         assert_null(groups);
 }
 
+/* Of one second: whoever was asked about first leads, whatever their SIDs. */
+static void test_same_second(void **state) {
+        Challenge first = make(&office, 2, 5, "a"), later = make(&office, 1, 5, "a");
+        Challenge older = make(&office, 3, 4, "a");
+        void *groups = NULL;
+        PromptGroup *g;
+
+        assert_int_equal(prompt_group_get(&groups, &first, &g), 0);
+        assert_true(prompt_group_would_lead(g, &first, 10));
+        first.prompted = 10;
+        prompt_group_add(g, &first);
+        assert_false(prompt_group_would_lead(g, &later, 11));
+        later.prompted = 11;
+        assert_ptr_equal(join(&groups, &later), g);
+        assert_ptr_equal(g->members[0], &first);
+        assert_true(prompt_group_would_lead(g, &older, 12));
+        older.prompted = 12;
+        assert_ptr_equal(join(&groups, &older), g);
+        assert_ptr_equal(g->members[0], &older);
+        leave(&groups, &older);
+        assert_ptr_equal(g->members[0], &first);
+        leave(&groups, &first);
+        leave(&groups, &later);
+        assert_null(groups);
+}
+
 static unsigned spread(unsigned i) {
         return i * 7919u % MANY; /* in no order that means anything */
 }
@@ -150,6 +176,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(test_same_request),
                         cmocka_unit_test(test_not_joined),
+                        cmocka_unit_test(test_same_second),
                         cmocka_unit_test(test_many),
         };
 
