@@ -9,6 +9,8 @@ import pytest
 
 from harness import wait_for
 from steps import (
+    FOR_EVER,
+    Asked,
     applied,
     ask_push,
     ask_totp,
@@ -19,7 +21,9 @@ from steps import (
     enroll_push,
     enroll_totp,
     factor,
+    fault_fetch,
     shown,
+    wait_state,
 )
 
 LABEL = "Number"
@@ -117,6 +121,25 @@ def test_digest_does_not_tell(daemon, sandbox, held):
     daemon.restart()
     assert challenge(daemon, asked["sid"])["digest"] == asked["digest"]
     assert confirm(daemon, asked, "17")["state"] == "approved"
+
+
+def test_withheld_while_answering(daemon, sandbox, held):
+    """A decision that comes to nothing has shown nothing: what is asked anew may want the same value."""
+    asked = ask_push(daemon, held, fields=FIELDS)
+    fault_fetch(sandbox, asked["sid"], status=503, times=FOR_EVER)
+    with watching(daemon) as told:
+        with Asked(daemon, "Deny", **shown(asked)) as deciding:
+            assert wait_state(daemon, asked["sid"], "answering")["fields"] == asked["fields"]
+            changed = [{"label": label, "value": value} for label, value in FIELDS]
+            sandbox.change_challenge(asked["sid"], details={"message": "Changed", "fields": changed})
+            sandbox.clear_faults()
+            call(daemon, "Poll")
+            answer = deciding.answer()
+            assert getattr(answer, "name", answer) == "Stale"
+        again = wait_state(daemon, asked["sid"], "asking")
+    assert again["message"] == "Changed" and again["confirm"] == "field"
+    assert VALUE not in json.dumps(told, ensure_ascii=False)
+    assert confirm(daemon, again, VALUE)["fields"][1]["value"] == VALUE
 
 
 @pytest.mark.parametrize("restart", [False, True])
