@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -140,6 +141,27 @@ def test_type_ahead(make_daemon, watch, sandbox, daemon, held):
     terminal.wait(rf"(?s)^denied {second['sid']}.*message: First\?")
     terminal.wait_prompt()
     assert state_of(daemon, first) == "asking"
+
+
+def test_long_paste(factorctl, daemon, held):
+    """What goes on and on answers one challenge, not each that comes up meanwhile."""
+    asked = [ask_push(daemon, held, f"Number {n}?") for n in range(3)]
+    daemon.configure({"Prompt": {"ArmDelay": "500ms"}})
+    daemon.restart()
+    for one in asked:
+        wait_state(daemon, one["sid"], "asking")
+    command = [factorctl, "--socket", daemon.socket_path, "watch"]
+    with Pty(command, {"TERM": "xterm", "LC_ALL": "C.UTF-8"}) as terminal:
+        terminal.wait("left > ")
+        for _ in range(100):
+            terminal.write("approve\r")
+            time.sleep(0.02)
+        states = [state_of(daemon, one) for one in asked]
+        assert sorted(states) == ["approved", "asking", "asking"]
+        # After a silence the next one is to be had.
+        terminal.wait(r"approved YC(?s:.)*left > ")
+        terminal.write("approve\r")
+        wait_for(lambda: [state_of(daemon, one) for one in asked].count("approved") == 2)
 
 
 def test_time_out(watch, daemon, held):
