@@ -224,7 +224,10 @@ def modes(terminal):
 
 @pytest.mark.parametrize(
     "how, status",
-    [("C-d", 0), ("C-c", 130), ("C-\\", 131), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    [
+        *(("C-d", 0), ("C-c", 130), ("C-\\", 131), (signal.SIGTERM, 143), (signal.SIGHUP, 129)),
+        *((signal.SIGUSR1, 138), (signal.SIGALRM, 142)),
+    ],
 )
 def test_ends(terminals, factorctl, daemon, held, sandbox, how, status):
     """The terminal is as it was; a decision that is under way stays."""
