@@ -12,6 +12,9 @@
 #define DIFFERENCES_MAX 4 /* fields of a request side by side with others */
 #define DIFFERENCE_MAX 60 /* characters of a label or value there */
 #define MESSAGE_MAX 100
+#define BRIEF_FIELDS_MAX 3 /* what surely fits on any server */
+#define BRIEF_TEXT_MAX 120
+#define SID_SHORTENED 16
 #define KEY_DIGITS 16 /* of the digest, in the key of what decides */
 
 static bool decides(ActionKind kind) {
@@ -165,15 +168,25 @@ static void say_confirm(Body *b, const Request *r) {
         }
 }
 
+/* A server that draws no buttons may have room for so little that the end of a text pushes its
+ * beginning out (notify-osd, past ten rows). A command that decides at once must not be what is
+ * left: by a shortened SID factorctl shows the request first, and asks. */
+static void say_command(Body *b, const PlanInput *in, const Request *r, const char *verb) {
+        bool brief = r->n_fields <= BRIEF_FIELDS_MAX && text_size(r) <= BRIEF_TEXT_MAX;
+
+        body_say(b, "factorctl %s %.*s%s", verb, in->buttons || brief ? SID_LEN : SID_SHORTENED,
+                        r->sid, in->options);
+}
+
 /* What to type: always for what no click does, else where there are no clicks or all is shown. */
 static void say_commands(Body *b, const PlanInput *in, const Request *r, bool all) {
         bool typed = r->confirm == CONFIRM_SID || r->confirm == CONFIRM_FIELD;
 
         say_confirm(b, r);
         if (typed || (r->confirm == CONFIRM_NONE && (all || !in->buttons)))
-                body_say(b, "factorctl approve %s%s", r->sid, in->options);
+                say_command(b, in, r, "approve");
         if (!in->buttons)
-                body_say(b, "factorctl %s %s%s", refusal(r), r->sid, in->options);
+                say_command(b, in, r, refusal(r));
 }
 
 static void add_actions(Notice *n, const Selection *s, const Request *r, bool cut) {
@@ -275,8 +288,8 @@ static void say_row(Body *b, const PlanInput *in, const Selection *s, size_t n, 
         if (in->buttons)
                 return;
         if (r->confirm != CONFIRM_NEVER)
-                body_say(b, "factorctl approve %s%s", r->sid, in->options);
-        body_say(b, "factorctl %s %s%s", refusal(r), r->sid, in->options);
+                say_command(b, in, r, "approve");
+        say_command(b, in, r, refusal(r));
 }
 
 static void say_rest(Body *b, const PlanInput *in, const Selection *s, size_t n) {

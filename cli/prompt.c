@@ -190,6 +190,8 @@ static void take_input(Prompt *p, usec_t now) {
         /* In lines Ctrl-D reads as an end, too. */
         if (n <= 0)
                 end(p, n == 0 && p->terminal.dumb ? 0 : EXIT_SIGNALLED + SIGHUP, NULL);
+        if (n > 0 && !p->taking)
+                prompter_typed_early(p->prompter, now);
         for (ssize_t i = 0; i < n && !p->ended; i++)
                 if (p->taking && prompter_takes_input(p->prompter, now) &&
                                 prompter_serial(p->prompter) == p->drawn)

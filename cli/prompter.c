@@ -269,6 +269,11 @@ void prompter_drawn(Prompter *p, usec_t now) {
         p->armed_at = usec_add(now, p->arm_delay);
 }
 
+void prompter_typed_early(Prompter *p, usec_t now) {
+        if (p->armed_at != USEC_INFINITY && p->armed_at > now)
+                p->armed_at = usec_add(now, p->arm_delay);
+}
+
 bool prompter_takes_input(const Prompter *p, usec_t now) {
         return p->stage != PROMPTER_ANSWERING && (!p->shown || p->armed_at <= now);
 }

@@ -76,6 +76,9 @@ uint64_t prompter_serial(const Prompter *p);
 /* Has the challenge that is shown drawn again, as if it were new. */
 void prompter_show_again(Prompter *p);
 void prompter_drawn(Prompter *p, usec_t now);
+/* Something was typed that does not count yet: what is in full flow was not meant for what has just
+ * been drawn, and the arm delay begins anew. */
+void prompter_typed_early(Prompter *p, usec_t now);
 bool prompter_takes_input(const Prompter *p, usec_t now);
 PrompterStage prompter_stage(const Prompter *p);
 /* The challenge, NULL in stages without one. Borrowed until the next call. */

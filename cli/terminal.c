@@ -15,10 +15,11 @@
 /* Bytes at a time: no more than a terminal that takes any takes without waiting. */
 #define WRITE_MAX 128
 
-/* Those that are read; the last two are blocked alone, so that the terminal can be put back and
- * asked about from the background. */
-static const int signals[] = {
-                SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH, SIGTTOU, SIGTTIN};
+/* Those that are read, all that would end it among them; the last two are blocked alone, so that
+ * the terminal can be put back and asked about from the background. */
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM,
+                SIGVTALRM, SIGPROF, SIGXCPU, SIGIO, SIGPWR, SIGTSTP, SIGCONT, SIGWINCH, SIGTTOU,
+                SIGTTIN};
 #define N_SIGNALS_READ (ELEMENTSOF(signals) - 2)
 
 bool terminal_is_there(void) {

@@ -141,7 +141,7 @@ static bool challenge_is_confirmed(
                                 c->view.factor, c->view.sid, CONFIRM_SID_LEN);
                 break;
         case CONFIRM_FIELD:
-                if (typed)
+                if (typed && *typed)
                         challenge_mismatch(c, actor, call);
                 else
                         (void) call_invalid(call, "confirm",

@@ -24,7 +24,8 @@ struct Prompt {
         char *typed;      /* the label of the detail whose value is typed, or NULL */
         Run *run;         /* the program that asks, or NULL */
         unsigned n_typed; /* how often something was typed that did not decide it */
-        bool done;        /* it was asked about; others may still answer */
+        bool flooded;     /* its factor cooled down meanwhile: it is left to others */
+        bool done;        /* it was asked about, or is not to be; others may still answer */
 };
 
 /* A program that runs, until it has ended. */
@@ -228,12 +229,20 @@ static const char *typed_label(const Challenge *c) {
         return prompt_confirm(c) == CONFIRM_FIELD ? c->factor->record.match_field : NULL;
 }
 
+/* One of a flood. When that is over its windows are not to come up one after the other. */
+static bool is_flooded(const Challenge *c) {
+        return c->view.state == CHALLENGE_ASKING && c->factor->budget.cooling;
+}
+
 /* Whether what was shown is what there is. */
 static bool prompt_is_current(const Prompt *p) {
         const Challenge *c = p->challenge;
 
-        return is_for_helper(c) && streq(p->digest, c->view.digest) &&
-               streq_ptr(p->typed, typed_label(c));
+        if (!streq(p->digest, c->view.digest))
+                return false;
+        if (p->flooded)
+                return c->view.state == CHALLENGE_ASKING;
+        return is_for_helper(c) && streq_ptr(p->typed, typed_label(c));
 }
 
 static Prompt *helper_find(Helper *h, const Challenge *c) {
@@ -255,6 +264,7 @@ static void helper_add(Helper *h, Challenge *c) {
                 return;
         }
         p->challenge = c;
+        p->flooded = p->done = is_flooded(c);
         memcpy(p->digest, c->view.digest, sizeof(p->digest));
         TAILQ_INSERT_TAIL(&h->prompts, p, entry);
 }
@@ -269,7 +279,7 @@ void helper_challenge(Helper *h, Challenge *c) {
                 prompt_drop(h, p);
                 p = NULL;
         }
-        if (!p && is_for_helper(c))
+        if (!p && (is_for_helper(c) || is_flooded(c)))
                 helper_add(h, c);
         helper_run_next(h);
 }

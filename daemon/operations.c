@@ -124,6 +124,27 @@ static json_object *status_prompt(const Config *c) {
         return o;
 }
 
+/* How far things are, as the caller may know: what happens to others does not show in it. */
+static void status_add_progress(const Manager *m, const CallPeer *peer, json_object *o) {
+        uint64_t sequence = peer->administrator ? store_sequence(m->store) : 0;
+        usec_t last_poll = peer->administrator ? m->last_poll : 0;
+
+        for (size_t i = 0; i < m->registry.n_factors; i++) {
+                const Factor *f = m->registry.factors[i];
+                if (!call_peer_may(peer, f->record.owner))
+                        continue;
+                sequence = f->sequence > sequence ? f->sequence : sequence;
+                last_poll = f->last_poll > last_poll ? f->last_poll : last_poll;
+        }
+        for (size_t i = 0; i < m->registry.n_challenges; i++) {
+                const Challenge *c = m->registry.challenges[i];
+                if (call_peer_may(peer, c->view.owner) && c->sequence > sequence)
+                        sequence = c->sequence;
+        }
+        view_add_int(o, "sequence", (int64_t) sequence);
+        view_add_time(o, "last_poll", last_poll);
+}
+
 /* Counts what the caller may see. */
 static void operation_get_status(Manager *m, Call *call) {
         const CallPeer *peer = call_peer(call);
@@ -145,7 +166,7 @@ static void operation_get_status(Manager *m, Call *call) {
                         m->config->default_decision == CONFIG_DEFAULT_ASK ? "ask" : "ignore");
         view_add_int(o, "factors", factors);
         view_add_int(o, "pending", pending);
-        view_add_int(o, "sequence", (int64_t) store_sequence(m->store));
+        status_add_progress(m, peer, o);
         view_add(o, "accounts", peer->administrator ? status_accounts(m) : json_object_new_array());
         view_add(o, "clock", status_clock(m));
         view_add_int(o, "poll_interval_ms", (int64_t) (m->config->poll_interval / USEC_PER_MSEC));
@@ -154,7 +175,6 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add_int(o, "effective_idle_interval_ms",
                         (int64_t) (status_idle_interval(m) / USEC_PER_MSEC));
         view_add(o, "polling", peer->administrator ? status_polling(m) : json_object_new_array());
-        view_add_time(o, "last_poll", m->last_poll);
         view_add_string(o, "store_problem", peer->administrator ? store_problem(m->store) : NULL);
         view_add(o, "problems", status_problems(m, peer));
         view_add(o, "prompt", status_prompt(m->config));

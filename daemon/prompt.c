@@ -352,5 +352,6 @@ Confirm prompt_confirm(const Challenge *c) {
 bool prompt_withholds(const Challenge *c, const char *label) {
         const char *matched = c->factor->record.match_field;
 
-        return matched && is_undecided(c) && streq(label, matched);
+        /* Also while an answer is under way: a decision that turns out stale is asked for anew. */
+        return matched && !life_is_final(c->view.state) && streq(label, matched);
 }

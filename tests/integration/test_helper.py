@@ -319,6 +319,20 @@ def test_cooling_down(make, helper):
     assert challenge(daemon, first["sid"])["quiet"]
 
 
+def test_after_a_cool_down(make, helper):
+    """What came in a flood does not come up, one by one, when that is over; what comes later does."""
+    daemon = make(RUNS + "exit 1\n", {"Prompt": {"Budget": "1/2s"}})
+    held = enroll_push(daemon)
+    asked = [ask_push(daemon, held, f"Number {n}") for n in range(5)]
+    with daemon.monitor(since=0) as monitor:
+        monitor.wait(lambda e: e["type"] == "challenge" and e["challenge"]["sid"] == asked[4]["sid"])
+        monitor.wait(lambda e: e["type"] == "factor" and not e["factor"]["cooling_until"])
+    assert not any(challenge(daemon, one["sid"])["quiet"] for one in asked)
+    later = ask_push(daemon, held, "Later")
+    wait_for(lambda: later["sid"] in [sid for sid, _ in helper.runs()])
+    assert {sid for sid, _ in helper.runs()} <= {asked[0]["sid"], later["sid"]}
+
+
 def test_repeats_are_asked_once(make, helper, sandbox):
     """A repeat is asked about when it no longer is one, after those that were there before."""
     daemon = make(HANG)

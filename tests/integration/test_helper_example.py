@@ -35,14 +35,14 @@ def screen(tmp_path):
 
 
 def test_rofi(make_daemon, sandbox, source_root, tmp_path, screen):
-    """An Enter approves nothing, nor does Escape; to choose does; a value can be typed."""
+    """An Enter approves nothing, be it after a letter, nor does Escape; the word does; a value can be typed."""
     helper = tmp_path / "prompt-rofi.sh"
     helper.write_bytes((source_root / "docs/examples/prompt-rofi.sh").read_bytes())
     helper.chmod(0o755)
     config = {"Prompt": {"Helper": helper, "ArmDelay": "0", "Budget": "20/1min"}}
     daemon = make_daemon(sandbox, config, env=screen.env)
     held = enroll_push(daemon)
-    for keys in (["Return"], ["Escape"]):
+    for keys in (["Return"], ["Escape"], ["p", "Return"], ["a", "Return"]):
         asked = ask_push(daemon, held, "<b>Not</b> this & that", fields=[("<i>", "&amp;")])
         screen.answer(*keys)
         daemon.wait_log(f"{asked['sid']} ended with 1")
@@ -50,7 +50,7 @@ def test_rofi(make_daemon, sandbox, source_root, tmp_path, screen):
         call(daemon, "Ignore", sid=asked["sid"])
 
     asked = ask_push(daemon, held, "This")
-    screen.answer("Down", "Return")
+    screen.answer(*"approve", "Return")
     wait_state(daemon, asked["sid"], "approved")
 
     call(daemon, "SetMatchField", name="push", field="Number")

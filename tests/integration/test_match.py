@@ -9,6 +9,8 @@ import pytest
 
 from harness import wait_for
 from steps import (
+    FOR_EVER,
+    Asked,
     applied,
     ask_push,
     ask_totp,
@@ -19,7 +21,9 @@ from steps import (
     enroll_push,
     enroll_totp,
     factor,
+    fault_fetch,
     shown,
+    wait_state,
 )
 
 LABEL = "Number"
@@ -119,13 +123,32 @@ def test_digest_does_not_tell(daemon, sandbox, held):
     assert confirm(daemon, asked, "17")["state"] == "approved"
 
 
+def test_withheld_while_answering(daemon, sandbox, held):
+    """A decision that comes to nothing has shown nothing: what is asked anew may want the same value."""
+    asked = ask_push(daemon, held, fields=FIELDS)
+    fault_fetch(sandbox, asked["sid"], status=503, times=FOR_EVER)
+    with watching(daemon) as told:
+        with Asked(daemon, "Deny", **shown(asked)) as deciding:
+            assert wait_state(daemon, asked["sid"], "answering")["fields"] == asked["fields"]
+            changed = [{"label": label, "value": value} for label, value in FIELDS]
+            sandbox.change_challenge(asked["sid"], details={"message": "Changed", "fields": changed})
+            sandbox.clear_faults()
+            call(daemon, "Poll")
+            answer = deciding.answer()
+            assert getattr(answer, "name", answer) == "Stale"
+        again = wait_state(daemon, asked["sid"], "asking")
+    assert again["message"] == "Changed" and again["confirm"] == "field"
+    assert VALUE not in json.dumps(told, ensure_ascii=False)
+    assert confirm(daemon, again, VALUE)["fields"][1]["value"] == VALUE
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_three_wrong(daemon, sandbox, held, restart):
     """The third wrong value ends it, whenever it comes; nothing typed, and a wrong digest, count for nothing."""
     asked = ask_push(daemon, held, fields=FIELDS)
     for typed, left in ((VALUE.lower(), 2), (VALUE + " ", 1)):
-        for _ in range(3):
-            error = confirm_error(daemon, asked)
+        for nothing in (None, "", None, ""):
+            error = confirm_error(daemon, asked, nothing)
             assert (error.name, error.parameters["parameter"]) == ("InvalidParameter", "confirm")
         assert call_error(daemon, "Approve", sid=asked["sid"], digest="0" * 64, confirm=VALUE).name == "Stale"
         error = confirm_error(daemon, asked, typed)
@@ -134,7 +157,7 @@ def test_three_wrong(daemon, sandbox, held, restart):
         if restart:
             daemon.kill()
             daemon.start()
-    error = confirm_error(daemon, asked, "")
+    error = confirm_error(daemon, asked, "58")
     assert (error.name, error.parameters["sid"]) == ("PolicyDenied", asked["sid"])
     ended = challenge(daemon, asked["sid"])
     assert ended["state"] == "ignored"

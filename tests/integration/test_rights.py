@@ -145,6 +145,7 @@ def test_stranger(system, sandbox, held):
     status = answers[0]["status"]
     assert (status["factors"], status["pending"]) == (0, 0)
     assert status["accounts"] == [] and status["problems"] == []
+    assert (status["sequence"], status["last_poll"]) == (0, None)
     assert answers[1:3] == [{"factors": []}, {"challenges": []}]
     rest = answers[3:]
     for n, name in enumerate(3 * names):
@@ -160,8 +161,10 @@ def test_stranger(system, sandbox, held):
 def test_owner(system, sandbox, held):
     """Sees and decides about what is theirs, and no more."""
     asked = ask_push(system, held)
-    roots = ask_push(system, call(system, "ListFactors", name="roots")["factors"][0])
     owner = User(system, OWNER)
+    seen = owner.call("GetStatus")["status"]["sequence"]
+    roots = ask_push(system, call(system, "ListFactors", name="roots")["factors"][0])
+    assert 0 < seen == owner.call("GetStatus")["status"]["sequence"]
     assert [f["name"] for f in owner.call("ListFactors")["factors"]] == ["push"]
     assert [c["sid"] for c in owner.call("ListChallenges")["challenges"]] == [asked["sid"]]
     status = owner.call("GetStatus")["status"]

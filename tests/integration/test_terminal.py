@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -142,6 +143,27 @@ def test_type_ahead(make_daemon, watch, sandbox, daemon, held):
     assert state_of(daemon, first) == "asking"
 
 
+def test_long_paste(factorctl, daemon, held):
+    """What goes on and on answers one challenge, not each that comes up meanwhile."""
+    asked = [ask_push(daemon, held, f"Number {n}?") for n in range(3)]
+    daemon.configure({"Prompt": {"ArmDelay": "500ms"}})
+    daemon.restart()
+    for one in asked:
+        wait_state(daemon, one["sid"], "asking")
+    command = [factorctl, "--socket", daemon.socket_path, "watch"]
+    with Pty(command, {"TERM": "xterm", "LC_ALL": "C.UTF-8"}) as terminal:
+        terminal.wait("left > ")
+        for _ in range(100):
+            terminal.write("approve\r")
+            time.sleep(0.02)
+        states = [state_of(daemon, one) for one in asked]
+        assert sorted(states) == ["approved", "asking", "asking"]
+        # After a silence the next one is to be had.
+        terminal.wait(r"approved YC(?s:.)*left > ")
+        terminal.write("approve\r")
+        wait_for(lambda: [state_of(daemon, one) for one in asked].count("approved") == 2)
+
+
 def test_time_out(watch, daemon, held):
     """By the provider's clock; what was typed is dropped."""
     shift_clock(daemon, 3600)
@@ -202,7 +224,10 @@ def modes(terminal):
 
 @pytest.mark.parametrize(
     "how, status",
-    [("C-d", 0), ("C-c", 130), ("C-\\", 131), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    [
+        *(("C-d", 0), ("C-c", 130), ("C-\\", 131), (signal.SIGTERM, 143), (signal.SIGHUP, 129)),
+        *((signal.SIGUSR1, 138), (signal.SIGALRM, 142)),
+    ],
 )
 def test_ends(terminals, factorctl, daemon, held, sandbox, how, status):
     """The terminal is as it was; a decision that is under way stays."""

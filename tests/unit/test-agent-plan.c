@@ -176,6 +176,25 @@ static void test_no_buttons(void **state) {
         assert_contains(n->body, "\nfactorctl deny YC22222222222222222222222222222222");
 }
 
+/* What may be cut off must not leave a command that decides unseen. */
+static void test_no_buttons_long(void **state) {
+        Scene *s = *state;
+        const Notice *n;
+        char more[512];
+
+        snprintf(more, sizeof(more), "\"message\":\"%0121d\"", 0);
+        scene_add(s, challenge('1', more));
+        s->in.actions = s->in.buttons = false;
+        n = scene_prompt(s);
+        assert_contains(n->body,
+                        "\nfactorctl approve YC11111111111111\nfactorctl deny YC11111111111111");
+        assert_null(strstr(n->body, "YC111111111111111"));
+        s->in.actions = s->in.buttons = true;
+        s->in.opened = sid_of('1');
+        assert_contains(scene_prompt(s)->body,
+                        "\nfactorctl approve YC11111111111111111111111111111111");
+}
+
 static void test_deciding(void **state) {
         const char deciding[1][SID_SIZE] = {"YC11111111111111111111111111111111"};
         Scene *s = *state;
@@ -540,6 +559,7 @@ int main(void) {
                         SCENE(test_long_message),
                         SCENE(test_no_actions),
                         SCENE(test_no_buttons),
+                        SCENE(test_no_buttons_long),
                         SCENE(test_deciding),
                         SCENE(test_confirm),
                         SCENE(test_confirm_field_is_withheld),

@@ -236,6 +236,18 @@ static void test_arming(void **state) {
         prompter_drawn(p, 20 * SECOND);
         assert_true(prompter_takes_input(p, 21 * SECOND));
 
+        /* What goes on being typed was begun before. */
+        prompter_show_again(p);
+        prompter_typed_early(p, 21 * SECOND);
+        assert_false(prompter_takes_input(p, 25 * SECOND));
+        prompter_drawn(p, 25 * SECOND);
+        prompter_typed_early(p, 25 * SECOND + SECOND / 4);
+        assert_false(prompter_takes_input(p, 25 * SECOND + SECOND / 2));
+        assert_int_equal(prompter_tick(p, 25 * SECOND + SECOND / 2), 25 * SECOND + SECOND * 3 / 4);
+        assert_true(prompter_takes_input(p, 25 * SECOND + SECOND * 3 / 4));
+        prompter_typed_early(p, 26 * SECOND);
+        assert_true(prompter_takes_input(p, 26 * SECOND));
+
         /* No delay longer than a person would wait. */
         tell_status(p, "{'prompt':{'arm_delay_ms':9000000000000}}", 0);
         prompter_drawn(p, 30 * SECOND);
