@@ -131,6 +131,10 @@ static const char *const migrations[] = {
                 "  fault_row INTEGER NOT NULL,"
                 "  seal BLOB NOT NULL"
                 ") WITHOUT ROWID;",
+
+                /* local: the times are this machine's, no server had been heard. */
+                "ALTER TABLE ticket ADD COLUMN local INTEGER NOT NULL DEFAULT 0;"
+                "CREATE INDEX ticket_expires ON ticket (expires);",
 };
 
 static_assert(ELEMENTSOF(migrations) == STORE_SCHEMA_VERSION, "a migration a version");
