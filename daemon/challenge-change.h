@@ -10,6 +10,7 @@ typedef struct Change {
         ChallengeState to;
         const char *reason;
         StoreDecision *decision; /* a new one; taken on success */
+        int64_t ticket;          /* that the decision uses: without it it does not stand; 0: none */
         const char *void_reason; /* the standing one is voided */
         const Actor *mismatch;   /* who typed one more wrong value */
 } Change;

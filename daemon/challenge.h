@@ -11,6 +11,7 @@ typedef struct Challenge Challenge;
 typedef struct ChallengeWaiter ChallengeWaiter;
 typedef struct PromptGroup PromptGroup;
 typedef struct Prompts Prompts;
+typedef struct Tickets Tickets;
 
 #define CHALLENGE_CONFIRM_TIMEOUT (20 * USEC_PER_SEC) /* then a caller is told Unconfirmed */
 
@@ -20,6 +21,7 @@ typedef struct ChallengeHost {
         Store *store;
         Api *api;
         Prompts *prompts;
+        Tickets *tickets;
         const MetadataFacts *facts;
         /* The policy's word, and the rule that gave it (borrowed). */
         Verb (*policy)(const ChallengeView *v, const char **ret_rule, void *userdata);
