@@ -13,6 +13,8 @@
 /* The one place that assigns a state. */
 void challenge_set_state(Challenge *c, ChallengeState to) {
         c->view.state = to;
+        if (c->decider && to != CHALLENGE_DECIDING)
+                c->host->cancel(c, c->host->userdata);
 }
 
 static int mismatch_audit(Challenge *c, const Actor *actor, usec_t now, char **reterr_msg) {
@@ -69,9 +71,12 @@ static int change_audit(Challenge *c, const Change *change, usec_t now, char **r
         }
         if (change->decision) {
                 a.event = "decision";
+                if (c->host->policy_hash)
+                        a.policy = c->host->policy_hash(c->host->userdata);
                 r = store_audit_append(c->host->store, &a, reterr_msg);
                 if (r < 0)
                         return r;
+                a.policy = NULL;
         }
         if (change->void_reason) {
                 a.event = "void";
@@ -105,6 +110,9 @@ static int change_write(Challenge *c,
                         return r;
         }
         r = change_audit(c, change, now, reterr_msg);
+        if (r >= 0 && change->ticket > 0)
+                r = c->host->consume(change->ticket, change->decision->id, reterr_msg,
+                                c->host->userdata);
         if (r < 0)
                 return r;
 
@@ -118,6 +126,8 @@ static int change_write(Challenge *c,
                         .attempts = c->attempts,
                         .mismatches = c->mismatches + (change->mismatch ? 1 : 0),
                         .asked = effect->prompted,
+                        .held_rule = c->held_rule,
+                        .held_verb = c->held_verb,
         };
         memcpy(row.sid, c->view.sid, sizeof(row.sid));
         r = store_challenge_put(store, &row, reterr_msg);

@@ -12,6 +12,7 @@ typedef struct Change {
         StoreDecision *decision; /* a new one; taken on success */
         const char *void_reason; /* the standing one is voided */
         const Actor *mismatch;   /* who typed one more wrong value */
+        int64_t ticket;          /* that the decision uses up; 0: none */
 } Change;
 
 /* The one place that assigns a state. */

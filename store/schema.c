@@ -131,6 +131,10 @@ static const char *const migrations[] = {
                 "  fault_row INTEGER NOT NULL,"
                 "  seal BLOB NOT NULL"
                 ") WITHOUT ROWID;",
+
+                /* The rule that decides it at the end unless a person does, and how. */
+                "ALTER TABLE challenge ADD COLUMN held_rule TEXT;"
+                "ALTER TABLE challenge ADD COLUMN held_verb TEXT;",
 };
 
 static_assert(ELEMENTSOF(migrations) == STORE_SCHEMA_VERSION, "a migration a version");
