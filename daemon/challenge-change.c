@@ -4,11 +4,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "daemon/life.h"
 #include "daemon/prompt.h"
+#include "daemon/tickets.h"
 
 /* The one place that assigns a state. */
 void challenge_set_state(Challenge *c, ChallengeState to) {
@@ -47,6 +50,20 @@ int challenge_note_mismatch(Challenge *c, const Actor *actor, char **reterr_msg)
         return r;
 }
 
+/* like: of the decision that uses it. */
+static int ticket_audit(Challenge *c, const AuditRecord *like, int64_t id, char **reterr_msg) {
+        const Ticket *ticket = tickets_find(c->host->tickets, id);
+        AuditRecord a = *like;
+        char reason[128];
+
+        (void) snprintf(reason, sizeof(reason), "ticket %" PRId64 ", made by uid %u", id,
+                        ticket ? (unsigned) ticket->row.owner : 0);
+        a.event = "ticket-used";
+        a.verb = NULL;
+        a.reason = reason;
+        return store_audit_append(c->host->store, &a, reterr_msg);
+}
+
 static int change_audit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
         const StoreDecision *d = change->decision  ? change->decision
                                  : c->has_decision ? &c->decision
@@ -78,6 +95,11 @@ static int change_audit(Challenge *c, const Change *change, usec_t now, char **r
                         return r;
                 a.policy = NULL;
         }
+        if (change->ticket) {
+                r = ticket_audit(c, &a, change->ticket, reterr_msg);
+                if (r < 0)
+                        return r;
+        }
         if (change->void_reason) {
                 a.event = "void";
                 a.reason = change->void_reason;
@@ -106,13 +128,13 @@ static int change_write(Challenge *c,
         }
         if (change->decision) {
                 r = store_decision_add(store, change->decision, reterr_msg);
+                if (r >= 0 && change->ticket)
+                        r = tickets_consume(c->host->tickets, change->ticket, change->decision->id,
+                                        reterr_msg);
                 if (r < 0)
                         return r;
         }
         r = change_audit(c, change, now, reterr_msg);
-        if (r >= 0 && change->ticket > 0)
-                r = c->host->consume(change->ticket, change->decision->id, reterr_msg,
-                                c->host->userdata);
         if (r < 0)
                 return r;
 
@@ -160,6 +182,8 @@ static int change_commit(Challenge *c,
 }
 
 static void change_take(Challenge *c, const Change *change) {
+        if (change->ticket)
+                tickets_consumed(c->host->tickets, change->ticket);
         if (change->void_reason) {
                 store_decision_done(&c->decision);
                 c->has_decision = false;

@@ -10,9 +10,9 @@ typedef struct Change {
         ChallengeState to;
         const char *reason;
         StoreDecision *decision; /* a new one; taken on success */
+        int64_t ticket;          /* that the decision uses: without it it does not stand; 0: none */
         const char *void_reason; /* the standing one is voided */
         const Actor *mismatch;   /* who typed one more wrong value */
-        int64_t ticket;          /* that the decision uses up; 0: none */
 } Change;
 
 /* The one place that assigns a state. */

@@ -12,6 +12,7 @@ typedef struct ChallengeWaiter ChallengeWaiter;
 typedef struct DeciderRun DeciderRun;
 typedef struct PromptGroup PromptGroup;
 typedef struct Prompts Prompts;
+typedef struct Tickets Tickets;
 
 #define CHALLENGE_CONFIRM_TIMEOUT (20 * USEC_PER_SEC) /* then a caller is told Unconfirmed */
 
@@ -36,6 +37,7 @@ typedef struct ChallengeHost {
         Store *store;
         Api *api;
         Prompts *prompts;
+        Tickets *tickets;
         const MetadataFacts *facts;
         /* What the policy says; *ret is freed with ruling_done(). Returns 0; -EINPROGRESS when a
          * decider is asked: c->decider is set, and challenge_ruled() or challenge_ask_anew()
@@ -47,9 +49,6 @@ typedef struct ChallengeHost {
         void (*ruled)(Challenge *c, const Ruling *r, void *userdata);
         /* The hash of the policy in force (borrowed); or NULL. */
         const char *(*policy_hash)(void *userdata);
-        /* Uses up a ticket by a decision, in the open transaction; or NULL: there are none. Returns
-         * 0 or -errno with a message, -ENOENT when it is used or gone. */
-        int (*consume)(int64_t ticket, const char *decision, char **reterr_msg, void *userdata);
         /* After each durable change. */
         void (*changed)(Challenge *c, void *userdata);
         /* The provider refuses the factor for good. */

@@ -8,9 +8,10 @@
 #include "daemon/challenge.h"
 #include "policy/policy.h"
 
-#define DECIDER_RUNS_MAX 16       /* at a time */
-#define DECIDER_RUNS_OF_ONE_MAX 8 /* of the same path: one that hangs holds up its own kind only   \
-                                   */
+#define DECIDER_RUNS_MAX 16 /* at a time */
+#define DECIDER_RUNS_OF_ONE_MAX                                                                    \
+        8 /* of the same path: one that hangs holds up its own kind only                           \
+           */
 
 typedef struct Deciders Deciders;
 

@@ -108,6 +108,18 @@ static bool challenge_is_done_with(const Challenge *c, void *userdata) {
                                usec_add(c->changed, USEC_PER_DAY) < now_realtime());
 }
 
+static void manager_prune_tickets(Manager *m, usec_t now) {
+        usec_t retain = m->config->audit_retain;
+        usec_t before = usec_sub(now, retain < TICKET_KEPT ? retain : TICKET_KEPT);
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        r = store_tickets_prune(m->store, before, &why);
+        if (r < 0)
+                log_warning("Cannot drop old tickets from the store: %s; ignoring",
+                                error_text(why, r));
+}
+
 static void manager_prune(Manager *m) {
         usec_t now = api_now(m->api);
         _cleanup_free_ char *why = NULL;
@@ -119,6 +131,7 @@ static void manager_prune(Manager *m) {
         if (r < 0)
                 log_warning("Cannot drop old challenges from the store: %s; ignoring",
                                 error_text(why, r));
+        manager_prune_tickets(m, now);
 }
 
 static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -132,6 +145,7 @@ static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
         if (api_clock(m->api)->heard && usec_add(m->pruned, PRUNE_INTERVAL) <= now_boottime())
                 manager_prune(m);
         manager_tidy_prompts(m);
+        tickets_tidy(m->tickets);
         examine_due(m);
         (void) sd_event_source_set_time_relative(s, TIDY_INTERVAL);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -238,6 +252,10 @@ static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
         if (r < 0)
                 return r;
         m->host.prompts = m->prompts;
+        r = tickets_new(&m->tickets, m->store, api_clock(m->api));
+        if (r < 0)
+                return r;
+        m->host.tickets = m->tickets;
         r = audit_trail_new(&m->audit, m->event, m->store, m->api, m->config);
         if (r < 0)
                 return r;
@@ -246,6 +264,8 @@ static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
                 r = manager_load_factors(m, reterr_msg);
         if (r >= 0)
                 r = manager_resume_budgets(m, reterr_msg);
+        if (r >= 0)
+                r = tickets_load(m->tickets, &m->registry, reterr_msg);
         if (r < 0)
                 return r;
         return manager_load_challenges(m, reterr_msg);
@@ -470,6 +490,7 @@ Manager *manager_free(Manager *m) {
         provider_cancel_all(m);
         examine_cancel_all(m);
         poller_free(m->poller);
+        tickets_free(m->tickets);
         registry_done(&m->registry);
         deciders_free(m->deciders);
         rules_free(m->rules);

@@ -11,6 +11,7 @@
 #include "daemon/poller.h"
 #include "daemon/prompt.h"
 #include "daemon/registry.h"
+#include "daemon/tickets.h"
 #include "ipc/server.h"
 #include "ipc/session-lock.h"
 
@@ -38,6 +39,7 @@ struct Manager {
         MetadataFacts facts;
         ChallengeHost host;
         Prompts *prompts;
+        Tickets *tickets;
         Monitor *monitor;
         Enrollment *enrollments;      /* under way */
         ProviderCall *provider_calls; /* under way */

@@ -5,6 +5,7 @@
 
 #include "daemon/life.h"
 #include "daemon/rules.h"
+#include "daemon/tickets.h"
 
 /* An evaluation's arguments, and what they borrow. */
 typedef struct Question {
@@ -61,8 +62,11 @@ static int question_add_pending(Question *q, const Factor *f) {
 }
 
 static int question_of_challenge(Question *q, Manager *m, const Challenge *c) {
+        PolicyInput *in = &q->input;
+
         question_init(q, m, c->factor->record.id, &c->view, api_now(m->api));
-        return q->input.n_tickets > 0 ? question_add_pending(q, c->factor) : 0;
+        in->n_tickets = tickets_of_factor(m->tickets, c->factor, in->now, &in->tickets);
+        return in->n_tickets > 0 ? question_add_pending(q, c->factor) : 0;
 }
 
 int policy_ask(Manager *m, const Challenge *c, PolicyVerdict *ret) {

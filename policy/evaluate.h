@@ -64,6 +64,18 @@ void policy_verdict_done(PolicyVerdict *v);
 /* The decision as rules write it: "approve", "unix:/path". *ret is new. Returns 0 or -ENOMEM. */
 int policy_verdict_decision(const PolicyVerdict *v, char **ret);
 
+/* Limits of what a ticket names: what the provider allows of a detail. */
+#define POLICY_TICKET_MESSAGE_MAX 4096 /* bytes, as of a pattern */
+#define POLICY_TICKET_FIELDS_MAX 20
+#define POLICY_TICKET_LABEL_MAX 36  /* characters */
+#define POLICY_TICKET_VALUE_MAX 128 /* characters */
+
+/* Whether a ticket for a factor of that type makes sense: that it can fit something, and not
+ * anything. ticket-check.c. Returns 0; -EINVAL with the reason and, in *ret_what, what it is about:
+ * "message" or "fields"; -ENOMEM. */
+int policy_ticket_check(
+                const PolicyTicket *t, FactorType type, const char **ret_what, char **reterr_msg);
+
 /* Whether the ticket fits the challenge: its factor, its time, message and fields. Says nothing of
  * other challenges that it may fit as well. A ticket without factor, or with a faulty glob, fits
  * none. */

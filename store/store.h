@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "store/key-source.h"
 
-#define STORE_SCHEMA_VERSION 4
+#define STORE_SCHEMA_VERSION 5
 #define STORE_FACTORS_MAX 20000
 #define STORE_CODE_KEPT USEC_PER_DAY /* how long a sent code's step is remembered */
 #define DECISION_ID_SIZE 33          /* 16 random bytes in hex, and NUL */
