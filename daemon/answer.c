@@ -421,7 +421,8 @@ static void answer_inquired(ApiCall *call, const ApiReply *reply, void *userdata
                         verify_challenge_read(&record, reply->body, reply->len, NULL) < 0 ||
                         !answer_is_same(c, &record) || answer_ended(c, &record))
                 return;
-        if (c->view.state != CHALLENGE_ASKING || streq(record.digest, c->view.digest))
+        if ((c->view.state != CHALLENGE_ASKING && c->view.state != CHALLENGE_DECIDING) ||
+                        streq(record.digest, c->view.digest))
                 return;
         r = challenge_stale(c, &record, &why);
         if (r < 0)

@@ -16,6 +16,8 @@
 /* The one place that assigns a state. */
 void challenge_set_state(Challenge *c, ChallengeState to) {
         c->view.state = to;
+        if (c->decider && to != CHALLENGE_DECIDING)
+                c->host->cancel(c, c->host->userdata);
 }
 
 static int mismatch_audit(Challenge *c, const Actor *actor, usec_t now, char **reterr_msg) {
@@ -86,9 +88,12 @@ static int change_audit(Challenge *c, const Change *change, usec_t now, char **r
         }
         if (change->decision) {
                 a.event = "decision";
+                if (c->host->policy_hash)
+                        a.policy = c->host->policy_hash(c->host->userdata);
                 r = store_audit_append(c->host->store, &a, reterr_msg);
                 if (r < 0)
                         return r;
+                a.policy = NULL;
         }
         if (change->ticket) {
                 r = ticket_audit(c, &a, change->ticket, reterr_msg);
@@ -143,6 +148,8 @@ static int change_write(Challenge *c,
                         .attempts = c->attempts,
                         .mismatches = c->mismatches + (change->mismatch ? 1 : 0),
                         .asked = effect->prompted,
+                        .held_rule = c->held_rule,
+                        .held_verb = c->held_verb,
         };
         memcpy(row.sid, c->view.sid, sizeof(row.sid));
         r = store_challenge_put(store, &row, reterr_msg);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +21,11 @@
 #define CHALLENGE_RECHECK USEC_PER_SEC               /* past expiry, while the clock is not sure */
 #define CHALLENGE_RECHECK_UNSURE (30 * USEC_PER_SEC) /* before expiry, likewise */
 #define CHALLENGE_STORE_RETRY (10 * USEC_PER_SEC)
+
+void ruling_done(Ruling *r) {
+        free(r->reason);
+        *r = (Ruling){0};
+}
 
 /* A payload that can't be sent is known from the list: the fields that the provider is known to ask
  * for are all in it. */
@@ -118,9 +124,12 @@ int challenge_restore(Challenge **ret,
         c->attempts = row->attempts;
         c->mismatches = row->mismatches;
         c->prompted = row->asked;
+        c->held_verb = row->held_verb;
         c->sequence = row->sequence;
         c->changed = row->changed;
         r = text_set(&c->view.reason, row->reason);
+        if (r >= 0)
+                r = text_set(&c->held_rule, row->held_rule);
         if (r >= 0 && row->has_decision) {
                 c->decision = row->decision;
                 c->decision.door = c->decision.rule = NULL;
@@ -139,12 +148,15 @@ Challenge *challenge_free(Challenge *c) {
         if (!c)
                 return NULL;
         challenge_waiters_dismiss(c);
+        if (c->decider)
+                c->host->cancel(c, c->host->userdata);
         prompts_forget(c->host->prompts, c);
         api_call_free(c->call);
         sd_event_source_disable_unref(c->timer);
         store_decision_done(&c->decision);
         challenge_view_done(&c->view);
         free(c->document);
+        free(c->held_rule);
         factor_unref(c->factor);
         free(c);
         return NULL;
@@ -175,10 +187,18 @@ bool challenge_is_expired(const Challenge *c) {
         return challenge_is_past(c, c->view.expires);
 }
 
-/* The timer of a challenge that nobody has decided yet is its expiry. A clock that is not sure yet,
+/* When something becomes of it by itself: it expires, or a rule's denial that was held back is
+ * sent. */
+static usec_t challenge_end(const Challenge *c) {
+        return c->held_rule && c->held_verb == VERB_DENY
+                               ? usec_sub(c->view.expires, CHALLENGE_HELD_MARGIN)
+                               : c->view.expires;
+}
+
+/* The timer of a challenge that nobody has decided yet is its end. A clock that is not sure yet,
  * and may be hours behind, makes it due earlier, and again. */
 static void challenge_schedule_expiry(Challenge *c) {
-        usec_t left = usec_sub(c->view.expires, api_now(c->host->api));
+        usec_t left = usec_sub(challenge_end(c), api_now(c->host->api));
 
         if (!challenge_clock_is_sure(c) && left > CHALLENGE_RECHECK_UNSURE)
                 left = CHALLENGE_RECHECK_UNSURE;
@@ -193,6 +213,18 @@ static void challenge_try_end(Challenge *c) {
                 challenge_schedule(c, CHALLENGE_STORE_RETRY);
 }
 
+/* Nobody has decided otherwise: the rule's word is the decision. */
+static void challenge_end_held(Challenge *c) {
+        Ruling ruling = {.verb = c->held_verb, .rule = c->held_rule};
+        int r = text_set(&ruling.reason, c->view.reason);
+
+        if (r >= 0)
+                r = challenge_decide_by_rule(c, &ruling);
+        if (r < 0)
+                challenge_schedule(c, CHALLENGE_STORE_RETRY);
+        ruling_done(&ruling);
+}
+
 static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
         Challenge *c = userdata;
 
@@ -202,8 +234,10 @@ static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
                 challenge_try_end(c);
         else if (challenge_is_expired(c))
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
-        else if (c->view.state == CHALLENGE_DECIDING)
+        else if (c->view.state == CHALLENGE_DECIDING && !c->decider)
                 challenge_put_to_policy(c); /* the store could not be written the last time */
+        else if (c->held_rule && challenge_is_past(c, challenge_end(c)))
+                challenge_end_held(c);
         else
                 challenge_schedule_expiry(c);
         return 0;
@@ -244,6 +278,11 @@ void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason
         _cleanup_free_ char *copy = reason ? strdup(reason) : NULL;
 
         assert(life_is_final(outcome));
+        if (outcome == CHALLENGE_EXPIRED && c->view.state == CHALLENGE_ASKING && c->held_rule &&
+                        c->held_verb == VERB_IGNORE) {
+                challenge_end_held(c); /* as the rule wanted it to */
+                return;
+        }
         challenge_complete_change(c, &(Change){.to = outcome, .reason = copy});
 }
 
@@ -251,15 +290,82 @@ void challenge_set_reason(Challenge *c, const char *reason) {
         (void) text_set(&c->view.reason, reason);
 }
 
+static int challenge_ask(Challenge *c, const char *reason) {
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        r = challenge_move(c, CHALLENGE_ASKING, reason, &why);
+        if (r < 0)
+                log_error("Cannot ask about %s yet: %s", c->view.sid, error_text(why, r));
+        else
+                challenge_schedule_expiry(c);
+        return r;
+}
+
+/* Whether there is time to wait for a person who decides otherwise. */
+static bool challenge_may_hold(const Challenge *c, const Ruling *ruling) {
+        usec_t left = usec_sub(c->view.expires, api_now(c->host->api));
+
+        return ruling->may_override &&
+               (ruling->verb == VERB_IGNORE ||
+                               (ruling->verb == VERB_DENY && left > CHALLENGE_HELD_MARGIN));
+}
+
+/* A rule's word that a person may override waits, quietly, until there is no more time. */
+static int challenge_hold(Challenge *c, const Ruling *ruling) {
+        _cleanup_free_ char *reason = NULL;
+        int r;
+
+        if (asprintf(&reason, "rule '%s' %s it at the end, unless somebody decides otherwise",
+                            ruling->rule, ruling->verb == VERB_DENY ? "denies" : "ignores") < 0) {
+                reason = NULL;
+                return -ENOMEM;
+        }
+        r = text_set(&c->held_rule, ruling->rule);
+        if (r < 0)
+                return r;
+        c->held_verb = ruling->verb;
+        r = challenge_ask(c, reason);
+        if (r < 0)
+                (void) text_set(&c->held_rule, NULL);
+        return r;
+}
+
+void challenge_ruled(Challenge *c, const Ruling *ruling) {
+        assert(c->view.state == CHALLENGE_DECIDING && !c->decider);
+        challenge_schedule(c, CHALLENGE_STORE_RETRY);
+        if (challenge_is_expired(c))
+                challenge_complete(c, CHALLENGE_EXPIRED, NULL);
+        else if (challenge_may_hold(c, ruling))
+                (void) challenge_hold(c, ruling);
+        else if (ruling->verb != VERB_ASK)
+                (void) challenge_decide_by_rule(c, ruling);
+        else if (challenge_ask(c, ruling->reason) >= 0 && c->host->ruled)
+                c->host->ruled(c, ruling, c->host->userdata);
+}
+
+/* A decider takes its time: from here on it is known to others that it is asked. */
+static void challenge_await_decider(Challenge *c) {
+        _cleanup_free_ char *why = NULL;
+        int r = 0;
+
+        if (c->view.state == CHALLENGE_DISCOVERED)
+                r = challenge_move(c, CHALLENGE_DECIDING, NULL, &why);
+        if (r >= 0) {
+                challenge_schedule_expiry(c);
+                return;
+        }
+        log_error("Cannot ask a decider about %s yet: %s", c->view.sid, error_text(why, r));
+        c->host->cancel(c, c->host->userdata);
+        challenge_set_state(c, CHALLENGE_DECIDING);
+}
+
 /* discovered or restored → deciding → asking, ignored, answering. What can't be recorded is put to
  * the policy again in a while. */
 static void challenge_put_to_policy(Challenge *c) {
-        _cleanup_free_ char *why = NULL;
-        const char *rule = NULL;
+        _cleanup_(ruling_done) Ruling ruling = {0};
         int r;
 
-        if (c->view.state == CHALLENGE_DISCOVERED)
-                challenge_set_state(c, CHALLENGE_DECIDING); /* a passing state: not worth a write */
         if (challenge_is_expired(c)) {
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
                 return;
@@ -268,18 +374,26 @@ static void challenge_put_to_policy(Challenge *c) {
                 challenge_complete(c, CHALLENGE_FAILED, push_refusal_text(PUSH_TOO_LONG));
                 return;
         }
+        (void) text_set(&c->held_rule, NULL); /* what it was about may have changed */
         challenge_schedule(c, CHALLENGE_STORE_RETRY);
-        Verb verb = c->host->policy(&c->view, &rule, c->host->userdata);
-        if (verb != VERB_ASK) {
-                challenge_decide(c, verb, c->view.digest, NULL,
-                                &(Actor){.uid = (uid_t) -1, .door = DOOR_POLICY}, rule, NULL);
+        r = c->host->policy(c, &ruling, c->host->userdata);
+        if (r == -EINPROGRESS) {
+                challenge_await_decider(c);
                 return;
         }
-        r = challenge_move(c, CHALLENGE_ASKING, NULL, &why);
-        if (r < 0)
-                log_error("Cannot ask about %s yet: %s", c->view.sid, error_text(why, r));
+        if (c->view.state == CHALLENGE_DISCOVERED)
+                challenge_set_state(c, CHALLENGE_DECIDING); /* a passing state: not worth a write */
+        if (r >= 0)
+                challenge_ruled(c, &ruling);
         else
-                challenge_schedule_expiry(c);
+                log_error("Cannot put %s to the policy yet: %s", c->view.sid, strerror(-r));
+}
+
+void challenge_ask_anew(Challenge *c) {
+        assert(c->view.state == CHALLENGE_DECIDING);
+        if (c->decider)
+                c->host->cancel(c, c->host->userdata);
+        challenge_put_to_policy(c);
 }
 
 void challenge_begin(Challenge *c) {
@@ -289,7 +403,7 @@ void challenge_begin(Challenge *c) {
                 challenge_put_to_policy(c);
                 return;
         case CHALLENGE_ASKING:
-                if (prompts_resume(c->host->prompts, c) < 0)
+                if (!c->held_rule && prompts_resume(c->host->prompts, c) < 0)
                         log_warning("Cannot tell whose repeat %s is: out of memory; ignoring",
                                         c->view.sid);
                 challenge_schedule_expiry(c);
@@ -318,7 +432,8 @@ int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg) {
                         .reason = reason,
                         .void_reason = c->has_decision ? reason : NULL,
         };
-        r = challenge_change(c, &change, reterr_msg);
+        /* A decider was asked about what it was: nothing of that is on record. */
+        r = c->view.state == CHALLENGE_DECIDING ? 0 : challenge_change(c, &change, reterr_msg);
         if (r < 0)
                 return r;
         challenge_waiters_stale(c);
@@ -328,7 +443,7 @@ int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg) {
                 challenge_complete(c, CHALLENGE_FAILED, strerror(-r));
                 return 0;
         }
-        challenge_put_to_policy(c);
+        challenge_ask_anew(c);
         return 0;
 }
 

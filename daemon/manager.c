@@ -16,14 +16,17 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "daemon/authorize.h"
+#include "daemon/decider.h"
 #include "daemon/enrollment.h"
 #include "daemon/examine.h"
 #include "daemon/exit.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
+#include "daemon/manager-policy.h"
 #include "daemon/manager-poll.h"
 #include "daemon/manager-session.h"
 #include "daemon/provider.h"
+#include "daemon/rules.h"
 #include "daemon/view.h"
 
 #define TIDY_INTERVAL USEC_PER_MINUTE
@@ -61,13 +64,6 @@ void manager_notify_status(Manager *m) {
 void manager_poke(Manager *m) {
         poller_poke(m->poller);
         examine_revoked(m);
-}
-
-static Verb manager_policy(const ChallengeView *v, const char **ret_rule, void *userdata) {
-        Manager *m = userdata;
-
-        *ret_rule = "default";
-        return m->config->default_decision == CONFIG_DEFAULT_ASK ? VERB_ASK : VERB_IGNORE;
 }
 
 static void manager_challenge_changed(Challenge *c, void *userdata) {
@@ -263,7 +259,9 @@ static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
         r = audit_trail_new(&m->audit, m->event, m->store, m->api, m->config);
         if (r < 0)
                 return r;
-        r = manager_load_factors(m, reterr_msg);
+        r = manager_prepare_policy(m, reterr_msg);
+        if (r >= 0)
+                r = manager_load_factors(m, reterr_msg);
         if (r >= 0)
                 r = manager_resume_budgets(m, reterr_msg);
         if (r >= 0)
@@ -435,12 +433,12 @@ int manager_new(Manager **ret,
         m->host = (ChallengeHost){
                         .event = event,
                         .facts = &m->facts,
-                        .policy = manager_policy,
                         .changed = manager_challenge_changed,
                         .revoked = manager_revoked,
                         .unconfirmed = manager_unconfirmed,
                         .userdata = m,
         };
+        manager_host_policy(&m->host);
         r = manager_prepare(m, warnings);
         if (r < 0)
                 return r;
@@ -494,6 +492,8 @@ Manager *manager_free(Manager *m) {
         poller_free(m->poller);
         tickets_free(m->tickets);
         registry_done(&m->registry);
+        deciders_free(m->deciders);
+        rules_free(m->rules);
         bus_free(m->bus);
         prompts_free(m->prompts);
         monitor_free(m->monitor);

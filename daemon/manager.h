@@ -16,9 +16,11 @@
 #include "ipc/session-lock.h"
 
 typedef struct Authorization Authorization;
+typedef struct Deciders Deciders;
 typedef struct Enrollment Enrollment;
 typedef struct Examination Examination;
 typedef struct ProviderCall ProviderCall;
+typedef struct Rules Rules;
 
 typedef struct Polkit Polkit;
 
@@ -28,6 +30,8 @@ struct Manager {
         usec_t started;
         Store *store;
         AuditTrail *audit;
+        Rules *rules;
+        Deciders *deciders;
         Api *api;
         Poller *poller;
         Account *accounts; /* one for each of the configuration's */

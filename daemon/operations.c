@@ -324,7 +324,7 @@ static void decide(Manager *m, Call *call, Verb verb) {
                 Actor actor = manager_actor(call);
                 const char *confirm =
                                 parameter_given(call, "confirm") ? secret_string(&p.confirm) : NULL;
-                challenge_decide(c, verb, p.digest, confirm, &actor, NULL, call);
+                challenge_decide(c, verb, p.digest, confirm, &actor, call);
         }
         json_fields_done(fields, n, &p);
 }

@@ -50,6 +50,10 @@ typedef struct PolicyVerdict {
         int64_t ticket;        /* to be consumed when this approves; 0: none */
         char *reason;          /* one line, safe for a terminal */
         ErrorList notes;       /* what went wrong in rules that then did not match; likewise */
+        bool untold; /* the rule asks because a condition could not be told: the reason has the
+                        challenge's text in it */
+        const char *given_up; /* the first rule of which a regular expression was given up */
+        const char *doubted; /* the first that could approve, but nothing approves this challenge */
 } PolicyVerdict;
 
 /* Decides. *ret is filled, and freed with policy_verdict_done(). Returns 0 or -ENOMEM. */

@@ -117,6 +117,8 @@ static void test_open_migrates(void **state) {
                        "ALTER TABLE audit DROP COLUMN policy;"
                        "ALTER TABLE audit DROP COLUMN layout;"
                        "DROP TABLE audit_checkpoint;"
+                       "ALTER TABLE challenge DROP COLUMN held_rule;"
+                       "ALTER TABLE challenge DROP COLUMN held_verb;"
                        "DROP INDEX ticket_expires;"
                        "ALTER TABLE ticket DROP COLUMN local;"
                        "PRAGMA user_version = 1");
@@ -131,6 +133,7 @@ static void test_open_migrates(void **state) {
         assert_int_equal(c.state, CHALLENGE_ASKING);
         assert_int_equal(c.mismatches, 0);
         assert_int_equal(c.asked, 0);
+        assert_null(c.held_rule);
         store_challenge_done(&c);
         fixture_close(f);
         assert_int_equal(fixture_sql(f, "PRAGMA user_version"), STORE_SCHEMA_VERSION);
