@@ -11,6 +11,7 @@
 #include "daemon/authorize.h"
 #include "daemon/list-reply.h"
 #include "daemon/parameters.h"
+#include "daemon/rules.h"
 #include "daemon/view.h"
 
 static json_object *view_ticket(const Ticket *t, const ServerClock *clock) {
@@ -89,8 +90,11 @@ static bool check_request(Call *call, const Factor *f, const TicketRequest *requ
 
 static void expect_reply(Manager *m, Call *call, const Ticket *ticket) {
         json_object *o = view_reply("ticket", view_ticket(ticket, api_clock(m->api)));
+        const StoreFactor *f = &ticket->factor->record;
+        bool wanted = policy_wants_tickets(rules_policy(m->rules), f->name, f->type);
 
-        view_add_string(o, "warning", NULL);
+        view_add_string(o, "warning",
+                        wanted ? NULL : "No rule in force approves with a ticket for this factor");
         (void) call_reply(call, o);
 }
 

@@ -251,6 +251,9 @@ static void test_rights(void **state) {
                         "Approve",
                         "Deny",
                         "Ignore",
+                        "Expect",
+                        "ListTickets",
+                        "RevokeTicket",
         };
 
         for (OperationId i = 0; i < _OPERATION_MAX; i++) {
