@@ -39,6 +39,8 @@ void parameters_add_true(Session *s, json_object *o, const char *key);
  * an exit status. */
 void parameters_add_option(Session *s, json_object *o, const char *key, Option option);
 int parameters_add_integer_option(Session *s, json_object *o, const char *key, Option option);
+/* --since as the parameter "since": a time, or a span before now. Returns likewise. */
+int parameters_add_since(Session *s, json_object *o);
 
 /* Sends a call (parameters is taken and wiped). Returns 0, or an exit status and has said why. */
 int session_send(Session *s, const char *operation, json_object *parameters, bool more);
