@@ -42,6 +42,12 @@ const Command commands[] = {
                                 run_approve},
                 {"deny", "[SID]", "Deny a challenge", 0, 1, BIT(DIGEST), 0, run_deny},
                 {"ignore", "SID", "Let a challenge expire", 1, 1, 0, 0, run_ignore},
+                {"expect", "FACTOR [-- COMMAND…]", "Announce a challenge that is about to come", 1,
+                                SIZE_MAX, BIT(WITHIN) | BIT(MESSAGE) | BIT(FIELD), 0, run_expect},
+                {"ticket list", "", "What is announced and has not come yet", 0, 0, 0, 0,
+                                run_ticket_list},
+                {"ticket revoke", "ID", "Take back what was announced", 1, 1, 0, 0,
+                                run_ticket_revoke},
                 {"watch", "", "Changes as they happen", 0, 0, BIT(SINCE), 0, run_watch},
                 {"log", "", "What was done, and by whom", 0, 0,
                                 BIT(FACTOR) | BIT(CHALLENGE) | BIT(EVENT) | BIT(SINCE) |
@@ -123,6 +129,24 @@ int command_find(const Command **ret, size_t *ret_words, const Arguments *a) {
                         a->words[0]);
 }
 
+/* The arguments of a program that is run are bytes. */
+static int check_text(const Command *c, const Arguments *a) {
+        bool program = c->run == run_expect && a->n_after <= a->n_words;
+        size_t n = a->n_words - (program ? a->n_after : 0);
+
+        for (size_t i = 0; i < n; i++)
+                if (!utf8_valid(a->words[i], strlen(a->words[i])))
+                        return complain(EXIT_USAGE, "\"%s\" is no text in UTF-8", a->words[i]);
+        for (size_t i = 0; i < _OPTION_MAX; i++)
+                if (a->values[i] && !utf8_valid(a->values[i], strlen(a->values[i])))
+                        return complain(EXIT_USAGE, "--%s is no text in UTF-8",
+                                        option_specs[i].name);
+        for (size_t i = 0; i < a->n_fields; i++)
+                if (!utf8_valid(a->fields[i], strlen(a->fields[i])))
+                        return complain(EXIT_USAGE, "--field is no text in UTF-8");
+        return 0;
+}
+
 int command_check(const Command *c, const Arguments *a) {
         uint64_t surplus = a->given & ~(c->options | OPTIONS_COMMON);
         uint64_t missing = c->required & ~a->given;
@@ -141,5 +165,5 @@ int command_check(const Command *c, const Arguments *a) {
                 return complain(EXIT_USAGE, "%s wants --%s %s", c->name,
                                 option_specs[__builtin_ctzll(missing)].name,
                                 option_specs[__builtin_ctzll(missing)].argument);
-        return 0;
+        return check_text(c, a);
 }

@@ -54,6 +54,10 @@ int run_ignore(Session *s, const Arguments *a);
 /* decide.c */
 int run_approve(Session *s, const Arguments *a);
 int run_deny(Session *s, const Arguments *a);
+/* expect.c, tickets.c */
+int run_expect(Session *s, const Arguments *a);
+int run_ticket_list(Session *s, const Arguments *a);
+int run_ticket_revoke(Session *s, const Arguments *a);
 /* watch.c */
 int run_watch(Session *s, const Arguments *a);
 /* log.c */

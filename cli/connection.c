@@ -30,6 +30,7 @@ int session_init(Session *ret, const Arguments *a) {
                         .arguments = a,
                         .json = argument_given(a, OPTION_JSON),
                         .deadline = USEC_INFINITY,
+                        .quiet = _IPC_ERROR_MAX,
         };
         if (argument_given(a, OPTION_SYSTEM) + argument_given(a, OPTION_USER) +
                                         argument_given(a, OPTION_SOCKET) >
@@ -109,6 +110,36 @@ int parameters_add_since(Session *s, json_object *o) {
         return 0;
 }
 
+int parameters_add_fields(Session *s, json_object *parameters) {
+        const Arguments *a = s->arguments;
+        json_object *fields;
+
+        if (a->n_fields == 0)
+                return 0;
+        fields = json_object_new_array();
+        for (size_t i = 0; i < a->n_fields; i++) {
+                const char *equals = strchr(a->fields[i], '=');
+                json_object *field;
+
+                if (!equals) {
+                        json_object_put(fields);
+                        return complain(EXIT_USAGE, "--field wants LABEL=VALUE, not \"%s\"",
+                                        a->fields[i]);
+                }
+                field = parameters_new(s);
+                parameters_add(s, field, "label",
+                                json_object_new_string_len(
+                                                a->fields[i], (int) (equals - a->fields[i])));
+                parameters_add_string(s, field, "value", equals + 1);
+                if (!fields || json_object_array_add(fields, field) < 0) {
+                        json_object_put(field);
+                        s->out_of_memory = true;
+                }
+        }
+        parameters_add(s, parameters, "fields", fields);
+        return 0;
+}
+
 /* What a failure of the connection itself ends with. */
 static int connection_exit_status(int r) {
         switch (r) {
@@ -181,7 +212,7 @@ static bool operation_changes(const char *operation) {
 }
 
 /* Says what an error reply says. Returns the exit status for it. */
-static int report_error(const VarlinkMessage *m) {
+static int report_error(const Session *s, const VarlinkMessage *m) {
         json_object *o = json_doc_object(m->parameters);
         const char *message = get_string(o, "message");
         IpcError e = _IPC_ERROR_MAX;
@@ -190,6 +221,8 @@ static int report_error(const VarlinkMessage *m) {
                 e = ipc_error_from_string(m->error + STRLEN(IPC_INTERFACE "."));
         if (streq(m->error, "org.varlink.service.InvalidParameter"))
                 e = IPC_INVALID_PARAMETER;
+        if (e < _IPC_ERROR_MAX && e == s->quiet)
+                return ipc_error_exit_status(e);
         if (!message)
                 return complain(ipc_error_exit_status(e), "the daemon answered %s", m->error);
         return complain(ipc_error_exit_status(e), "%s", message);
@@ -209,7 +242,7 @@ int session_receive(Session *s, JsonDoc **ret, bool *ret_continues) {
         if (r < 0)
                 return complain(connection_exit_status(r), "%s", error_text(msg, r));
         if (m.error)
-                return report_error(&m);
+                return report_error(s, &m);
         if (ret_continues)
                 *ret_continues = m.continues;
         *ret = TAKE_PTR(m.parameters);

@@ -95,14 +95,21 @@ static const char *factor_of_call(const Manager *m, const Call *call) {
         const char *sid = text_of(json_doc_value(p, "sid"));
         const char *name = text_of(json_doc_value(p, "name"));
         json_object *target = json_doc_value(p, "target");
+        const Ticket *ticket;
         const Factor *f = NULL;
         Challenge *c = NULL;
 
+        if (!name)
+                name = text_of(json_doc_value(p, "factor"));
         if (json_object_is_type(target, json_type_object))
                 name = text_of(json_object_object_get(target, "factor"));
         else if (sid && registry_find_challenge(&m->registry, sid, challenge_visible,
                                         call_peer(call), &c) >= 0)
                 return c->view.factor;
+        else if (call_operation(call) == OPERATION_REVOKE_TICKET) {
+                ticket = tickets_find(m->tickets, json_object_get_int64(json_doc_value(p, "id")));
+                return ticket ? ticket->factor->record.name : NULL;
+        }
         f = name ? registry_factor(&m->registry, name) : NULL;
         if (f)
                 return f->record.name;

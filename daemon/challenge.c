@@ -21,6 +21,7 @@
 #define CHALLENGE_RECHECK USEC_PER_SEC               /* past expiry, while the clock is not sure */
 #define CHALLENGE_RECHECK_UNSURE (30 * USEC_PER_SEC) /* before expiry, likewise */
 #define CHALLENGE_STORE_RETRY (10 * USEC_PER_SEC)
+#define CHALLENGE_LIST_TIMEOUT (20 * USEC_PER_SEC)
 
 void ruling_done(Ruling *r) {
         free(r->reason);
@@ -396,11 +397,30 @@ void challenge_ask_anew(Challenge *c) {
         challenge_put_to_policy(c);
 }
 
+/* A ticket that fits two challenges is for neither, so the policy has to see all of them at once.
+ * When that takes too long it sees no ticket. */
+static void challenge_await_list(Challenge *c) {
+        c->awaits_list = true;
+        challenge_set_state(c, CHALLENGE_DECIDING);
+        challenge_schedule_by(c, CHALLENGE_LIST_TIMEOUT, c->view.expires);
+}
+
+void challenge_list_complete(Challenge *c) {
+        if (!c->awaits_list)
+                return;
+        c->awaits_list = false;
+        if (c->view.state == CHALLENGE_DECIDING && !c->decider)
+                challenge_put_to_policy(c);
+}
+
 void challenge_begin(Challenge *c) {
         switch (c->view.state) {
         case CHALLENGE_DISCOVERED:
         case CHALLENGE_DECIDING:
-                challenge_put_to_policy(c);
+                if (c->factor->n_tickets > 0)
+                        challenge_await_list(c);
+                else
+                        challenge_put_to_policy(c);
                 return;
         case CHALLENGE_ASKING:
                 if (!c->held_rule && prompts_resume(c->host->prompts, c) < 0)

@@ -82,6 +82,7 @@ struct Challenge {
         usec_t changed;
         uint64_t round;         /* of the poll that named it last */
         bool asked;             /* what became of it, since a later one did not name it */
+        bool awaits_list;       /* until the poll is complete: what else is pending matters */
         sd_event_source *timer; /* the next thing to do: expiry, a retry, a step's begin */
         ApiCall *call;          /* one request at a time */
         unsigned n_failures;    /* in a row, for back-off */
@@ -107,8 +108,11 @@ int challenge_restore(Challenge **ret,
 Challenge *challenge_free(Challenge *c);
 DEFINE_CLEANUP(Challenge *, challenge_free);
 
-/* Sets it going: a new one is put before the policy, a restored one goes on where it was. */
+/* Sets it going: a new one is put before the policy, a restored one goes on where it was. While its
+ * factor has tickets it waits for challenge_list_complete(). */
 void challenge_begin(Challenge *c);
+/* All that is pending at the provider is held: puts one that waits for this before the policy. */
+void challenge_list_complete(Challenge *c);
 
 /* A person's decision on what was shown (digest; NULL only for VERB_IGNORE). confirm: what was
  * typed to approve, or NULL. When it stands it is durable, the answer is on its way, and call is

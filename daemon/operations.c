@@ -11,11 +11,13 @@
 #include "daemon/enroll.h"
 #include "daemon/import.h"
 #include "daemon/life.h"
+#include "daemon/list-reply.h"
 #include "daemon/log.h"
 #include "daemon/manager-session.h"
 #include "daemon/operations-audit.h"
 #include "daemon/operations-factor.h"
 #include "daemon/operations-policy.h"
+#include "daemon/operations-ticket.h"
 #include "daemon/parameters.h"
 #include "daemon/provider.h"
 #include "daemon/rules.h"
@@ -178,32 +180,6 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add(o, "policy", peer->administrator ? view_policy(m) : NULL);
         view_add(o, "locked", json_object_new_boolean(manager_is_locked(m, peer->uid)));
         (void) call_reply(call, view_reply("status", o));
-}
-
-/* A list under way: an item a reply with "more", else all in one. */
-typedef struct ListReply {
-        Call *call;
-        const char *key;
-        json_object *all;
-} ListReply;
-
-static void list_begin(ListReply *l, Call *call, const char *key) {
-        *l = (ListReply){.call = call, .key = key, .all = json_object_new_array()};
-}
-
-/* Takes the item. Returns false when the caller has gone. */
-static bool list_item(ListReply *l, json_object *item) {
-        json_object_array_add(l->all, item);
-        if (!call_wants_more(l->call))
-                return true;
-        if (call_reply_more(l->call, view_reply(l->key, TAKE_PTR(l->all))) < 0)
-                return false;
-        l->all = json_object_new_array();
-        return true;
-}
-
-static void list_end(ListReply *l) {
-        (void) call_reply(l->call, view_reply(l->key, l->all));
 }
 
 /* What keeps its account's requests from working keeps it, too. */
@@ -406,6 +382,9 @@ void manager_dispatch(Call *call, void *userdata) {
                         [OPERATION_APPROVE] = operation_approve,
                         [OPERATION_DENY] = operation_deny,
                         [OPERATION_IGNORE] = operation_ignore,
+                        [OPERATION_EXPECT] = operation_expect,
+                        [OPERATION_LIST_TICKETS] = operation_list_tickets,
+                        [OPERATION_REVOKE_TICKET] = operation_revoke_ticket,
                         [OPERATION_ENROLL_PUSH] = enroll_push,
                         [OPERATION_ENROLL_TOTP] = enroll_totp,
                         [OPERATION_IMPORT] = import_accounts,

@@ -66,6 +66,9 @@ static int question_of_challenge(Question *q, Manager *m, const Challenge *c) {
         PolicyInput *in = &q->input;
 
         question_init(q, m, c->factor->record.id, &c->view, api_now(m->api));
+        /* Another challenge that a ticket fits, too, would not be seen. */
+        if (c->awaits_list || c->factor->crowded)
+                return 0;
         in->n_tickets = tickets_of_factor(m->tickets, c->factor, in->now, &in->tickets);
         return in->n_tickets > 0 ? question_add_pending(q, c->factor) : 0;
 }

@@ -299,9 +299,10 @@ const Ticket *tickets_find(const Tickets *t, int64_t id) {
 }
 
 void tickets_each(Tickets *t,
-                void (*each)(const Ticket *ticket, const ServerClock *clock, void *userdata),
+                bool (*each)(const Ticket *ticket, const ServerClock *clock, void *userdata),
                 void *userdata) {
         tickets_tidy(t);
         for (size_t i = 0; i < t->n; i++)
-                each(t->items[i], t->clock, userdata);
+                if (!each(t->items[i], t->clock, userdata))
+                        return;
 }

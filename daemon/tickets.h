@@ -50,7 +50,7 @@ void tickets_consumed(Tickets *t, int64_t id);
 
 /* The open ticket with that id, or NULL. */
 const Ticket *tickets_find(const Tickets *t, int64_t id);
-/* All that are open, in the order of their ids: calls the function for each. */
+/* Calls the function for each open one, in the order of their ids, until it returns false. */
 void tickets_each(Tickets *t,
-                void (*each)(const Ticket *ticket, const ServerClock *clock, void *userdata),
+                bool (*each)(const Ticket *ticket, const ServerClock *clock, void *userdata),
                 void *userdata);

@@ -64,6 +64,9 @@ void policy_verdict_done(PolicyVerdict *v);
 /* The decision as rules write it: "approve", "unix:/path". *ret is new. Returns 0 or -ENOMEM. */
 int policy_verdict_decision(const PolicyVerdict *v, char **ret);
 
+/* Whether a rule that may approve wants a ticket and is not about other factors. */
+bool policy_wants_tickets(const Policy *p, const char *factor, FactorType type);
+
 /* Limits of what a ticket names: what the provider allows of a detail. */
 #define POLICY_TICKET_MESSAGE_MAX 4096 /* bytes, as of a pattern */
 #define POLICY_TICKET_FIELDS_MAX 20
