@@ -53,6 +53,7 @@ const Command commands[] = {
                                 BIT(FACTOR) | BIT(CHALLENGE) | BIT(EVENT) | BIT(SINCE) |
                                                 BIT(LINES) | BIT(FOLLOW) | BIT(VERIFY),
                                 0, run_log},
+                {"reload", "", "Read configuration and rules again", 0, 0, 0, 0, run_reload},
                 {"poll", "", "Ask the provider now", 0, 0, 0, 0, run_poll},
                 {"challenge create", "[FACTOR]", "Create a challenge", 0, 1,
                                 TARGET | BIT(FACTOR_SID) | BIT(MESSAGE) | BIT(FIELD) |
@@ -77,8 +78,10 @@ const Command commands[] = {
                                 run_policy_check},
                 {"policy test", "FILE…", "Try rules on cases and what is expected of them", 1,
                                 SIZE_MAX, BIT(POLICY), 0, run_policy_test},
-                {"policy explain", "FILE", "What each rule says of a challenge, and why", 1, 1,
+                {"policy explain", "SID|FILE", "What each rule says of a challenge, and why", 1, 1,
                                 BIT(POLICY) | BIT(FACTOR), 0, run_policy_explain},
+                {"policy replay", "", "What rules would have decided of what there was", 0, 0,
+                                BIT(SINCE), 0, run_policy_replay},
 };
 const size_t n_commands = ELEMENTSOF(commands);
 

@@ -91,6 +91,25 @@ int parameters_add_integer_option(Session *s, json_object *o, const char *key, O
         return 0;
 }
 
+int parameters_add_since(Session *s, json_object *o) {
+        const char *text = s->arguments->values[OPTION_SINCE];
+        char date[RFC3339_SIZE];
+        usec_t t;
+
+        if (!text)
+                return 0;
+        if (rfc3339_parse(text, &t) < 0) {
+                if (timespan_parse(text, &t) < 0)
+                        return complain(EXIT_USAGE,
+                                        "--since wants a date like 2026-01-02T03:04:05Z or a span "
+                                        "like 2h, not \"%s\"",
+                                        text);
+                text = rfc3339_format(usec_sub(now_realtime(), t), date);
+        }
+        parameters_add_string(s, o, "since", text);
+        return 0;
+}
+
 int parameters_add_fields(Session *s, json_object *parameters) {
         const Arguments *a = s->arguments;
         json_object *fields;
@@ -183,7 +202,8 @@ int session_send(Session *s, const char *operation, json_object *parameters, boo
 /* Whether an operation may have changed something although no answer came. */
 static bool operation_changes(const char *operation) {
         static const char *const reads[] = {"Get", "List", "Monitor", "ChallengeFetch",
-                        "ChallengeList", "ReadAudit", "VerifyAudit"};
+                        "ChallengeList", "ReadAudit", "VerifyAudit", "ExplainPolicy",
+                        "ReplayPolicy"};
 
         for (size_t i = 0; i < ELEMENTSOF(reads); i++)
                 if (strncmp(operation, reads[i], strlen(reads[i])) == 0)

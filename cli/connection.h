@@ -40,6 +40,8 @@ void parameters_add_true(Session *s, json_object *o, const char *key);
  * an exit status. */
 void parameters_add_option(Session *s, json_object *o, const char *key, Option option);
 int parameters_add_integer_option(Session *s, json_object *o, const char *key, Option option);
+/* --since as the parameter "since": a time, or a span before now. Returns likewise. */
+int parameters_add_since(Session *s, json_object *o);
 
 /* All of --field as "fields", if any is given. Returns 0 or an exit status. */
 int parameters_add_fields(Session *s, json_object *o);

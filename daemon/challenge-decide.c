@@ -33,11 +33,10 @@ static bool challenge_is_with_policy(const Challenge *c, Verb verb, Call *call) 
 
         if (verb != VERB_APPROVE || (s != CHALLENGE_DISCOVERED && s != CHALLENGE_DECIDING))
                 return false;
-        if (c->decider)
+        if (c->decider || c->awaits_list)
                 (void) call_error(call, IPC_POLICY_DENIED, challenge_error_sid(c),
-                                "A rule has left challenge %s to a decider, which has not answered "
-                                "yet",
-                                c->view.sid);
+                                "Challenge %s is with %s, which comes first", c->view.sid,
+                                c->decider ? "the decider of a rule" : "the policy");
         else
                 (void) call_error(call, IPC_STORE_ERROR, NULL,
                                 "Challenge %s could not be put to the policy yet; see factorctl "

@@ -25,6 +25,7 @@
 #include "daemon/manager-policy.h"
 #include "daemon/manager-poll.h"
 #include "daemon/manager-session.h"
+#include "daemon/policy-replay.h"
 #include "daemon/provider.h"
 #include "daemon/rules.h"
 #include "daemon/view.h"
@@ -415,9 +416,7 @@ static int manager_join_bus(Manager *m, char **reterr_msg) {
 
 int manager_new(Manager **ret,
                 sd_event *event,
-                const Config *config,
-                int listen_fd,
-                const ErrorList *warnings,
+                const ManagerOptions *options,
                 int *ret_exit,
                 char **reterr_msg) {
         _cleanup_(manager_freep) Manager *m = NULL;
@@ -428,7 +427,8 @@ int manager_new(Manager **ret,
         if (!m)
                 return -ENOMEM;
         m->event = sd_event_ref(event);
-        m->config = config;
+        m->config = options->config;
+        m->source = options->source;
         m->started = now_realtime();
         m->host = (ChallengeHost){
                         .event = event,
@@ -439,7 +439,7 @@ int manager_new(Manager **ret,
                         .userdata = m,
         };
         manager_host_policy(&m->host);
-        r = manager_prepare(m, warnings);
+        r = manager_prepare(m, options->warnings);
         if (r < 0)
                 return r;
         *ret_exit = EXIT_CONFIGURATION;
@@ -455,7 +455,7 @@ int manager_new(Manager **ret,
         r = manager_open_store(m, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
-        r = manager_listen(m, listen_fd, ret_exit, reterr_msg);
+        r = manager_listen(m, options->listen_fd, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
         r = manager_join_bus(m, reterr_msg);
@@ -489,6 +489,7 @@ Manager *manager_free(Manager *m) {
         enrollment_cancel_all(m);
         provider_cancel_all(m);
         examine_cancel_all(m);
+        policy_replay_cancel_all(m);
         poller_free(m->poller);
         tickets_free(m->tickets);
         registry_done(&m->registry);
@@ -507,6 +508,7 @@ Manager *manager_free(Manager *m) {
         free(m->accounts);
         metadata_facts_done(&m->facts);
         error_list_done(&m->problems);
+        error_list_done(&m->faults);
         sd_event_unref(m->event);
         free(m);
         return NULL;

@@ -16,9 +16,11 @@
 #include "daemon/manager-session.h"
 #include "daemon/operations-audit.h"
 #include "daemon/operations-factor.h"
+#include "daemon/operations-policy.h"
 #include "daemon/operations-ticket.h"
 #include "daemon/parameters.h"
 #include "daemon/provider.h"
+#include "daemon/rules.h"
 #include "daemon/view.h"
 
 static json_object *status_accounts(const Manager *m) {
@@ -36,6 +38,16 @@ static json_object *status_accounts(const Manager *m) {
         return list;
 }
 
+static void status_add_problem(json_object *list, const char *intro, const char *what) {
+        _cleanup_free_ char *text = NULL;
+
+        if (asprintf(&text, "%s%s", intro, what) < 0) {
+                text = NULL;
+                return;
+        }
+        json_object_array_add(list, json_object_new_string(text));
+}
+
 /* What an administrator has to know of the daemon as a whole. */
 static void status_add_problems(const Manager *m, json_object *list) {
         if (store_problem(m->store))
@@ -48,8 +60,13 @@ static void status_add_problems(const Manager *m, json_object *list) {
                                                        "ones of the factors that have many are not "
                                                        "taken up"));
         audit_trail_problems(m->audit, list);
+        rules_problems(m->rules, list);
+        for (size_t i = 0; i < m->faults.n; i++)
+                status_add_problem(list,
+                                "The configuration has faults, and the old one stays in force: ",
+                                m->faults.messages[i]);
         for (size_t i = 0; i < m->problems.n; i++)
-                json_object_array_add(list, json_object_new_string(m->problems.messages[i]));
+                status_add_problem(list, "", m->problems.messages[i]);
 }
 
 /* And each owner of his factors. */
@@ -160,6 +177,7 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add_string(o, "store_problem", peer->administrator ? store_problem(m->store) : NULL);
         view_add(o, "problems", status_problems(m, peer));
         view_add(o, "prompt", status_prompt(m->config));
+        view_add(o, "policy", peer->administrator ? view_policy(m) : NULL);
         view_add(o, "locked", json_object_new_boolean(manager_is_locked(m, peer->uid)));
         (void) call_reply(call, view_reply("status", o));
 }
@@ -238,8 +256,7 @@ static bool challenge_visible(const Challenge *c, const void *userdata) {
         return call_peer_may(userdata, c->view.owner);
 }
 
-/* The challenge of a SID or of its beginning; NULL when the call is answered. */
-static Challenge *find_challenge(Manager *m, Call *call, const char *sid) {
+Challenge *manager_visible_challenge(Manager *m, Call *call, const char *sid) {
         Challenge *c = NULL;
         int r;
 
@@ -268,7 +285,7 @@ static void operation_get_challenge(Manager *m, Call *call) {
 
         if (!parameters_read(call, fields, ELEMENTSOF(fields), &sid))
                 return;
-        c = find_challenge(m, call, sid);
+        c = manager_visible_challenge(m, call, sid);
         if (c)
                 (void) call_reply(call, view_reply("challenge", view_challenge(c)));
 }
@@ -317,7 +334,7 @@ static void decide(Manager *m, Call *call, Verb verb) {
 
         if (!parameters_read(call, fields, n, &p))
                 return;
-        c = find_challenge(m, call, p.sid);
+        c = manager_visible_challenge(m, call, p.sid);
         if (c && verb != VERB_IGNORE && !streq(p.sid, c->view.sid))
                 (void) call_invalid(call, "sid", "A decision names the whole SID");
         else if (c && !is_locked_out(m, call, verb) && manager_authorize(m, call)) {
@@ -382,6 +399,9 @@ void manager_dispatch(Call *call, void *userdata) {
                         [OPERATION_ACCESS_TOKEN_CREATE] = provider_access_token_create,
                         [OPERATION_READ_AUDIT] = operation_read_audit,
                         [OPERATION_VERIFY_AUDIT] = operation_verify_audit,
+                        [OPERATION_RELOAD] = operation_reload,
+                        [OPERATION_EXPLAIN_POLICY] = operation_explain_policy,
+                        [OPERATION_REPLAY_POLICY] = operation_replay_policy,
         };
         _cleanup_(call_unrefp) Call *held = call;
 

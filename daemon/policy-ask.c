@@ -11,6 +11,7 @@
 typedef struct Question {
         Manager *manager;
         int64_t factor_id;
+        usec_t until; /* decisions up to then count */
         const ChallengeView **pending;
         PolicyInput input;
 } Question;
@@ -25,12 +26,12 @@ static int question_count(const char *rule, usec_t since, unsigned *ret, void *u
         const Question *q = userdata;
 
         return store_decisions_count(
-                        q->manager->store, q->factor_id, rule, since, q->input.now, ret, NULL);
+                        q->manager->store, q->factor_id, rule, since, q->until, ret, NULL);
 }
 
 static void question_init(
                 Question *q, Manager *m, int64_t factor_id, const ChallengeView *v, usec_t now) {
-        *q = (Question){.manager = m, .factor_id = factor_id};
+        *q = (Question){.manager = m, .factor_id = factor_id, .until = USEC_INFINITY};
         q->input = (PolicyInput){
                         .challenge = v,
                         .factor = v->factor,
@@ -94,5 +95,6 @@ int policy_ask_then(Manager *m,
         _cleanup_(question_done) Question q = {0};
 
         question_init(&q, m, factor_id, v, now);
+        q.until = usec_sub(now, 1); /* what was decided then is what is asked about */
         return policy_evaluate(rules_policy(m->rules), &q.input, ret);
 }

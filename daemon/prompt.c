@@ -280,6 +280,12 @@ static int prompts_due(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
+void prompts_set_limit(Prompts *p, unsigned n, usec_t span) {
+        p->options.limit = (BudgetLimit){n, span};
+        /* A cool-down may end sooner now. */
+        arm(p, now_boottime());
+}
+
 /* After a restart. */
 
 int prompts_resume(Prompts *p, Challenge *c) {

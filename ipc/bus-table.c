@@ -65,6 +65,12 @@ static const BusMethod manager_methods[] = {
           N(account) N(service_sid) N(identity) N(options) N(reply), true },
         { "VerifyAudit",       OPERATION_VERIFY_AUDIT,          "a{sv}",       "a{sv}",
           N(options) N(reply), false },
+        { "Reload",            OPERATION_RELOAD,                "",            "a{sv}",
+          N(reply), false },
+        { "ExplainPolicy",     OPERATION_EXPLAIN_POLICY,        "s",           "a{sv}",
+          N(sid) N(reply), false },
+        { "ReplayPolicy",      OPERATION_REPLAY_POLICY,         "a{sv}",       "aa{sv}",
+          N(options) N(challenges), false },
 };
 
 static const BusProperty manager_properties[] = {

@@ -30,6 +30,9 @@ const Operation operations[_OPERATION_MAX] = {
                 [OPERATION_ACCESS_TOKEN_CREATE] = {"AccessTokenCreate", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_READ_AUDIT] = {"ReadAudit", RIGHT_ADMINISTRATOR, true},
                 [OPERATION_VERIFY_AUDIT] = {"VerifyAudit", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_RELOAD] = {"Reload", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_EXPLAIN_POLICY] = {"ExplainPolicy", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_REPLAY_POLICY] = {"ReplayPolicy", RIGHT_ADMINISTRATOR, true},
 };
 
 const char *operation_action(OperationId id) {

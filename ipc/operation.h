@@ -37,6 +37,9 @@ typedef enum OperationId {
         OPERATION_ACCESS_TOKEN_CREATE,
         OPERATION_READ_AUDIT,
         OPERATION_VERIFY_AUDIT,
+        OPERATION_RELOAD,
+        OPERATION_EXPLAIN_POLICY,
+        OPERATION_REPLAY_POLICY,
         _OPERATION_MAX,
 } OperationId;
 

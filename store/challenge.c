@@ -212,6 +212,30 @@ int store_challenges_load(
         return read_all(&st, ret, ret_n, reterr_msg);
 }
 
+int store_challenges_page(Store *s,
+                uint64_t after,
+                usec_t since,
+                size_t max,
+                StoreChallenge **ret,
+                size_t *ret_n,
+                char **reterr_msg) {
+        _cleanup_(statement_done) Statement st = {0};
+        int r;
+
+        r = statement_prepare(&st, s,
+                        SELECT_CHALLENGE
+                        "WHERE c.sequence > ? AND c.changed >= ? AND c.document IS NOT NULL "
+                        "ORDER BY c.sequence LIMIT ?",
+                        reterr_msg);
+        if (r < 0)
+                return r;
+
+        bind_int(&st, (int64_t) after);
+        bind_usec(&st, since);
+        bind_int(&st, (int64_t) max);
+        return read_all(&st, ret, ret_n, reterr_msg);
+}
+
 int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **reterr_msg) {
         _cleanup_(store_challenge_done) StoreChallenge c = {0};
         _cleanup_(statement_done) Statement st = {0};

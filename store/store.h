@@ -169,6 +169,15 @@ int store_asked_load(Store *s,
                 StoreAsked **ret,
                 size_t *ret_n,
                 char **reterr_msg);
+/* The next at most max challenges after a sequence number whose text is kept and that changed at
+ * that time or later, in the order of the numbers. *ret is a new array. */
+int store_challenges_page(Store *s,
+                uint64_t after,
+                usec_t since,
+                size_t max,
+                StoreChallenge **ret,
+                size_t *ret_n,
+                char **reterr_msg);
 /* One challenge by SID, or -ENOENT. */
 int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **reterr_msg);
 /* The highest sequence number given out, and the next one, or the first of the next n (for changes

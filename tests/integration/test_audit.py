@@ -86,7 +86,7 @@ def test_what_is_recorded(daemon, held, sandbox):
 
     text = daemon.ctl("log", "-n", "7").out.splitlines()[0]
     assert re.fullmatch(
-        rf"2 20\S+Z decision approve factor=push challenge={asked['sid']} uid={os.getuid()} door=socket", text
+        rf"2 20\S+Z decision approve factor=push challenge={asked['sid']} policy=[0-9a-f]{{12}} uid={os.getuid()} door=socket", text
     )
 
 

@@ -46,7 +46,7 @@ def test_help_and_version(ctl):
     assert (result.status, result.stderr) == (0, "")
     verbs = re.findall(r"^  ([a-z][a-z -]*[a-z])", result.stdout, re.MULTILINE)
     assert "enroll push" in verbs and "access-token create" in verbs and "code" in verbs
-    assert len(verbs) == 29
+    assert len(verbs) == 31
     for verb in verbs:
         for arguments in ([*verb.split(), "--help"], ["-h", *verb.split()]):
             shown = ctl(*arguments)

@@ -382,6 +382,9 @@ def test_everything(call, daemon, sandbox, interface):
     records = [r["record"] for r in call.stream("ReadAudit")]
     assert records[-1] is None and {r["event"] for r in records[:-1]} >= {"enrolled", "import", "outcome"}
     assert call("VerifyAudit", witnesses=[])["length"] == len(records) - 1
+    assert call("Reload") == {"problems": [], "notes": []}
+    call("ExplainPolicy", sid=call("ListChallenges", all=True)["challenges"][0]["sid"])
+    assert call("ReplayPolicy", since="2020-01-01T00:00:00Z")["challenges"]
     call.replied |= {"Monitor", "ReadAudit"}
     drive_errors(call, sandbox, push, daemon)
     call("Poll")
