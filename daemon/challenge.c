@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,13 +19,6 @@
 #define CHALLENGE_ACCURACY (10 * USEC_PER_MSEC)
 #define CHALLENGE_RECHECK USEC_PER_SEC               /* past expiry, while the clock is not sure */
 #define CHALLENGE_RECHECK_UNSURE (30 * USEC_PER_SEC) /* before expiry, likewise */
-#define CHALLENGE_STORE_RETRY (10 * USEC_PER_SEC)
-#define CHALLENGE_LIST_TIMEOUT (20 * USEC_PER_SEC)
-
-void ruling_done(Ruling *r) {
-        free(r->reason);
-        *r = (Ruling){0};
-}
 
 /* A payload that can't be sent is known from the list: the fields that the provider is known to ask
  * for are all in it. */
@@ -190,7 +182,7 @@ bool challenge_is_expired(const Challenge *c) {
 
 /* When something becomes of it by itself: it expires, or a rule's denial that was held back is
  * sent. */
-static usec_t challenge_end(const Challenge *c) {
+usec_t challenge_end(const Challenge *c) {
         return c->held_rule && c->held_verb == VERB_DENY
                                ? usec_sub(c->view.expires, CHALLENGE_HELD_MARGIN)
                                : c->view.expires;
@@ -198,7 +190,7 @@ static usec_t challenge_end(const Challenge *c) {
 
 /* The timer of a challenge that nobody has decided yet is its end. A clock that is not sure yet,
  * and may be hours behind, makes it due earlier, and again. */
-static void challenge_schedule_expiry(Challenge *c) {
+void challenge_schedule_expiry(Challenge *c) {
         usec_t left = usec_sub(challenge_end(c), api_now(c->host->api));
 
         if (!challenge_clock_is_sure(c) && left > CHALLENGE_RECHECK_UNSURE)
@@ -206,24 +198,10 @@ static void challenge_schedule_expiry(Challenge *c) {
         challenge_schedule(c, left > 0 ? left : CHALLENGE_RECHECK);
 }
 
-static void challenge_put_to_policy(Challenge *c);
-
 /* The store could not be written when it came. */
 static void challenge_try_end(Challenge *c) {
         if (challenge_record_end(c) < 0)
                 challenge_schedule(c, CHALLENGE_STORE_RETRY);
-}
-
-/* Nobody has decided otherwise: the rule's word is the decision. */
-static void challenge_end_held(Challenge *c) {
-        Ruling ruling = {.verb = c->held_verb, .rule = c->held_rule};
-        int r = text_set(&ruling.reason, c->view.reason);
-
-        if (r >= 0)
-                r = challenge_decide_by_rule(c, &ruling);
-        if (r < 0)
-                challenge_schedule(c, CHALLENGE_STORE_RETRY);
-        ruling_done(&ruling);
 }
 
 static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -289,128 +267,6 @@ void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason
 
 void challenge_set_reason(Challenge *c, const char *reason) {
         (void) text_set(&c->view.reason, reason);
-}
-
-static int challenge_ask(Challenge *c, const char *reason) {
-        _cleanup_free_ char *why = NULL;
-        int r;
-
-        r = challenge_move(c, CHALLENGE_ASKING, reason, &why);
-        if (r < 0)
-                log_error("Cannot ask about %s yet: %s", c->view.sid, error_text(why, r));
-        else
-                challenge_schedule_expiry(c);
-        return r;
-}
-
-/* Whether there is time to wait for a person who decides otherwise. */
-static bool challenge_may_hold(const Challenge *c, const Ruling *ruling) {
-        usec_t left = usec_sub(c->view.expires, api_now(c->host->api));
-
-        return ruling->may_override &&
-               (ruling->verb == VERB_IGNORE ||
-                               (ruling->verb == VERB_DENY && left > CHALLENGE_HELD_MARGIN));
-}
-
-/* A rule's word that a person may override waits, quietly, until there is no more time. */
-static int challenge_hold(Challenge *c, const Ruling *ruling) {
-        _cleanup_free_ char *reason = NULL;
-        int r;
-
-        if (asprintf(&reason, "rule '%s' %s it at the end, unless somebody decides otherwise",
-                            ruling->rule, ruling->verb == VERB_DENY ? "denies" : "ignores") < 0) {
-                reason = NULL;
-                return -ENOMEM;
-        }
-        r = text_set(&c->held_rule, ruling->rule);
-        if (r < 0)
-                return r;
-        c->held_verb = ruling->verb;
-        r = challenge_ask(c, reason);
-        if (r < 0)
-                (void) text_set(&c->held_rule, NULL);
-        return r;
-}
-
-void challenge_ruled(Challenge *c, const Ruling *ruling) {
-        assert(c->view.state == CHALLENGE_DECIDING && !c->decider);
-        challenge_schedule(c, CHALLENGE_STORE_RETRY);
-        if (challenge_is_expired(c))
-                challenge_complete(c, CHALLENGE_EXPIRED, NULL);
-        else if (challenge_may_hold(c, ruling))
-                (void) challenge_hold(c, ruling);
-        else if (ruling->verb != VERB_ASK)
-                (void) challenge_decide_by_rule(c, ruling);
-        else if (challenge_ask(c, ruling->reason) >= 0 && c->host->ruled)
-                c->host->ruled(c, ruling, c->host->userdata);
-}
-
-/* A decider takes its time: from here on it is known to others that it is asked. */
-static void challenge_await_decider(Challenge *c) {
-        _cleanup_free_ char *why = NULL;
-        int r = 0;
-
-        if (c->view.state == CHALLENGE_DISCOVERED)
-                r = challenge_move(c, CHALLENGE_DECIDING, NULL, &why);
-        if (r >= 0) {
-                challenge_schedule_expiry(c);
-                return;
-        }
-        log_error("Cannot ask a decider about %s yet: %s", c->view.sid, error_text(why, r));
-        c->host->cancel(c, c->host->userdata);
-        challenge_set_state(c, CHALLENGE_DECIDING);
-}
-
-/* discovered or restored → deciding → asking, ignored, answering. What can't be recorded is put to
- * the policy again in a while. */
-static void challenge_put_to_policy(Challenge *c) {
-        _cleanup_(ruling_done) Ruling ruling = {0};
-        int r;
-
-        if (challenge_is_expired(c)) {
-                challenge_complete(c, CHALLENGE_EXPIRED, NULL);
-                return;
-        }
-        if (c->too_long) {
-                challenge_complete(c, CHALLENGE_FAILED, push_refusal_text(PUSH_TOO_LONG));
-                return;
-        }
-        (void) text_set(&c->held_rule, NULL); /* what it was about may have changed */
-        challenge_schedule(c, CHALLENGE_STORE_RETRY);
-        r = c->host->policy(c, &ruling, c->host->userdata);
-        if (r == -EINPROGRESS) {
-                challenge_await_decider(c);
-                return;
-        }
-        if (c->view.state == CHALLENGE_DISCOVERED)
-                challenge_set_state(c, CHALLENGE_DECIDING); /* a passing state: not worth a write */
-        if (r >= 0)
-                challenge_ruled(c, &ruling);
-        else
-                log_error("Cannot put %s to the policy yet: %s", c->view.sid, strerror(-r));
-}
-
-void challenge_ask_anew(Challenge *c) {
-        assert(c->view.state == CHALLENGE_DECIDING);
-        if (c->decider)
-                c->host->cancel(c, c->host->userdata);
-        challenge_put_to_policy(c);
-}
-
-/* A ticket that fits two challenges is for neither, so the policy has to see all of them at once.
- * When that takes too long it sees no ticket. */
-static void challenge_await_list(Challenge *c) {
-        c->awaits_list = true;
-        challenge_set_state(c, CHALLENGE_DECIDING);
-        challenge_schedule_by(c, CHALLENGE_LIST_TIMEOUT, c->view.expires);
-}
-
-void challenge_list_complete(Challenge *c) {
-        if (!c->awaits_list)
-                return;
-        c->awaits_list = false;
-        if (c->view.state == CHALLENGE_DECIDING && !c->decider)
-                challenge_put_to_policy(c);
 }
 
 void challenge_begin(Challenge *c) {
