@@ -209,6 +209,34 @@ int file_check_program(const char *path, uid_t uid, char **reterr_msg) {
         return check_folder(folder_fd, folder, uid, reterr_msg);
 }
 
+int file_check_socket(const char *path, uid_t uid, char **reterr_msg) {
+        _cleanup_close_ int folder_fd = -EBADF;
+        _cleanup_free_ char *folder = NULL;
+        const char *name;
+        struct stat st;
+
+        int r = open_folder(path, O_PATH, &folder_fd, &folder, &name, reterr_msg);
+        if (r < 0)
+                return r;
+        if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno_error(path, "cannot find the socket", reterr_msg);
+        if (S_ISLNK(st.st_mode))
+                return refuse_link(path, reterr_msg);
+        if (!S_ISSOCK(st.st_mode))
+                return error_set(reterr_msg, -ENOTSOCK,
+                                "%s: is no socket; name the one that the service listens on", path);
+        return check_folder(folder_fd, folder, uid, reterr_msg);
+}
+
+int directory_check(const char *path, uid_t uid, char **reterr_msg) {
+        _cleanup_close_ int fd = -EBADF;
+
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return errno_error(path, "cannot open the folder", reterr_msg);
+        return check_folder(fd, path, uid, reterr_msg);
+}
+
 int file_read_named(Secret *ret, const char *path, size_t max, char **reterr_msg) {
         _cleanup_close_ int fd = -EBADF;
 

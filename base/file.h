@@ -25,6 +25,14 @@ int file_read_trusted(Secret *ret,
  * that says what to do. */
 int file_check_program(const char *path, uid_t uid, char **reterr_msg);
 
+/* Whether a socket may be connected to: it is one, no link, and its folder is checked as above. The
+ * socket itself may belong to anybody: who owns the folder has put it there. Returns likewise;
+ * -ENOENT when it is not there. */
+int file_check_socket(const char *path, uid_t uid, char **reterr_msg);
+
+/* Whether a folder is as above. Returns likewise; -ENOENT when it is not there. */
+int directory_check(const char *path, uid_t uid, char **reterr_msg);
+
 /* Reads a file that a person named ("-" is stdin), at most max bytes, not chomped.
  * Returns 0 or -errno with a message. */
 int file_read_named(Secret *ret, const char *path, size_t max, char **reterr_msg);

@@ -42,12 +42,19 @@ const Command commands[] = {
                                 run_approve},
                 {"deny", "[SID]", "Deny a challenge", 0, 1, BIT(DIGEST), 0, run_deny},
                 {"ignore", "SID", "Let a challenge expire", 1, 1, 0, 0, run_ignore},
+                {"expect", "FACTOR [-- COMMAND…]", "Announce a challenge that is about to come", 1,
+                                SIZE_MAX, BIT(WITHIN) | BIT(MESSAGE) | BIT(FIELD), 0, run_expect},
+                {"ticket list", "", "What is announced and has not come yet", 0, 0, 0, 0,
+                                run_ticket_list},
+                {"ticket revoke", "ID", "Take back what was announced", 1, 1, 0, 0,
+                                run_ticket_revoke},
                 {"watch", "", "Answer challenges as they come; else print changes", 0, 0,
                                 BIT(SINCE), 0, run_watch},
                 {"log", "", "What was done, and by whom", 0, 0,
                                 BIT(FACTOR) | BIT(CHALLENGE) | BIT(EVENT) | BIT(SINCE) |
                                                 BIT(LINES) | BIT(FOLLOW) | BIT(VERIFY),
                                 0, run_log},
+                {"reload", "", "Read configuration and rules again", 0, 0, 0, 0, run_reload},
                 {"poll", "", "Ask the provider now", 0, 0, 0, 0, run_poll},
                 {"challenge create", "[FACTOR]", "Create a challenge", 0, 1,
                                 TARGET | BIT(FACTOR_SID) | BIT(MESSAGE) | BIT(FIELD) |
@@ -72,8 +79,10 @@ const Command commands[] = {
                                 run_policy_check},
                 {"policy test", "FILE…", "Try rules on cases and what is expected of them", 1,
                                 SIZE_MAX, BIT(POLICY), 0, run_policy_test},
-                {"policy explain", "FILE", "What each rule says of a challenge, and why", 1, 1,
+                {"policy explain", "SID|FILE", "What each rule says of a challenge, and why", 1, 1,
                                 BIT(POLICY) | BIT(FACTOR), 0, run_policy_explain},
+                {"policy replay", "", "What rules would have decided of what there was", 0, 0,
+                                BIT(SINCE), 0, run_policy_replay},
 };
 const size_t n_commands = ELEMENTSOF(commands);
 
@@ -121,6 +130,24 @@ int command_find(const Command **ret, size_t *ret_words, const Arguments *a) {
                         a->words[0]);
 }
 
+/* The arguments of a program that is run are bytes. */
+static int check_text(const Command *c, const Arguments *a) {
+        bool program = c->run == run_expect && a->n_after <= a->n_words;
+        size_t n = a->n_words - (program ? a->n_after : 0);
+
+        for (size_t i = 0; i < n; i++)
+                if (!utf8_valid(a->words[i], strlen(a->words[i])))
+                        return complain(EXIT_USAGE, "\"%s\" is no text in UTF-8", a->words[i]);
+        for (size_t i = 0; i < _OPTION_MAX; i++)
+                if (a->values[i] && !utf8_valid(a->values[i], strlen(a->values[i])))
+                        return complain(EXIT_USAGE, "--%s is no text in UTF-8",
+                                        option_specs[i].name);
+        for (size_t i = 0; i < a->n_fields; i++)
+                if (!utf8_valid(a->fields[i], strlen(a->fields[i])))
+                        return complain(EXIT_USAGE, "--field is no text in UTF-8");
+        return 0;
+}
+
 int command_check(const Command *c, const Arguments *a) {
         uint64_t surplus = a->given & ~(c->options | OPTIONS_COMMON);
         uint64_t missing = c->required & ~a->given;
@@ -139,5 +166,5 @@ int command_check(const Command *c, const Arguments *a) {
                 return complain(EXIT_USAGE, "%s wants --%s %s", c->name,
                                 option_specs[__builtin_ctzll(missing)].name,
                                 option_specs[__builtin_ctzll(missing)].argument);
-        return 0;
+        return check_text(c, a);
 }

@@ -54,6 +54,10 @@ int run_ignore(Session *s, const Arguments *a);
 /* decide.c */
 int run_approve(Session *s, const Arguments *a);
 int run_deny(Session *s, const Arguments *a);
+/* expect.c, tickets.c */
+int run_expect(Session *s, const Arguments *a);
+int run_ticket_list(Session *s, const Arguments *a);
+int run_ticket_revoke(Session *s, const Arguments *a);
 /* watch.c */
 int run_watch(Session *s, const Arguments *a);
 /* log.c */
@@ -66,7 +70,10 @@ int run_challenge_fetch(Session *s, const Arguments *a);
 int run_challenge_list(Session *s, const Arguments *a);
 int run_challenge_update(Session *s, const Arguments *a);
 int run_access_token_create(Session *s, const Arguments *a);
-/* policy-check.c, policy-explain.c, policy-test.c */
+/* reload.c */
+int run_reload(Session *s, const Arguments *a);
+/* policy-check.c, policy-explain.c, policy-replay.c, policy-test.c */
 int run_policy_check(Session *s, const Arguments *a);
 int run_policy_explain(Session *s, const Arguments *a);
+int run_policy_replay(Session *s, const Arguments *a);
 int run_policy_test(Session *s, const Arguments *a);

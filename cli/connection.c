@@ -30,6 +30,7 @@ int session_init(Session *ret, const Arguments *a) {
                         .arguments = a,
                         .json = argument_given(a, OPTION_JSON),
                         .deadline = USEC_INFINITY,
+                        .quiet = _IPC_ERROR_MAX,
         };
         if (argument_given(a, OPTION_SYSTEM) + argument_given(a, OPTION_USER) +
                                         argument_given(a, OPTION_SOCKET) >
@@ -87,6 +88,55 @@ int parameters_add_integer_option(Session *s, json_object *o, const char *key, O
         if (argument_integer(s->arguments, option, &value, &msg) < 0)
                 return complain(EXIT_USAGE, "%s", error_text(msg, -EINVAL));
         parameters_add_int(s, o, key, value);
+        return 0;
+}
+
+int parameters_add_since(Session *s, json_object *o) {
+        const char *text = s->arguments->values[OPTION_SINCE];
+        char date[RFC3339_SIZE];
+        usec_t t;
+
+        if (!text)
+                return 0;
+        if (rfc3339_parse(text, &t) < 0) {
+                if (timespan_parse(text, &t) < 0)
+                        return complain(EXIT_USAGE,
+                                        "--since wants a date like 2026-01-02T03:04:05Z or a span "
+                                        "like 2h, not \"%s\"",
+                                        text);
+                text = rfc3339_format(usec_sub(now_realtime(), t), date);
+        }
+        parameters_add_string(s, o, "since", text);
+        return 0;
+}
+
+int parameters_add_fields(Session *s, json_object *parameters) {
+        const Arguments *a = s->arguments;
+        json_object *fields;
+
+        if (a->n_fields == 0)
+                return 0;
+        fields = json_object_new_array();
+        for (size_t i = 0; i < a->n_fields; i++) {
+                const char *equals = strchr(a->fields[i], '=');
+                json_object *field;
+
+                if (!equals) {
+                        json_object_put(fields);
+                        return complain(EXIT_USAGE, "--field wants LABEL=VALUE, not \"%s\"",
+                                        a->fields[i]);
+                }
+                field = parameters_new(s);
+                parameters_add(s, field, "label",
+                                json_object_new_string_len(
+                                                a->fields[i], (int) (equals - a->fields[i])));
+                parameters_add_string(s, field, "value", equals + 1);
+                if (!fields || json_object_array_add(fields, field) < 0) {
+                        json_object_put(field);
+                        s->out_of_memory = true;
+                }
+        }
+        parameters_add(s, parameters, "fields", fields);
         return 0;
 }
 
@@ -151,7 +201,8 @@ int session_send(Session *s, const char *operation, json_object *parameters, boo
 /* Whether an operation may have changed something although no answer came. */
 static bool operation_changes(const char *operation) {
         static const char *const reads[] = {"Get", "List", "Monitor", "ChallengeFetch",
-                        "ChallengeList", "ReadAudit", "VerifyAudit"};
+                        "ChallengeList", "ReadAudit", "VerifyAudit", "ExplainPolicy",
+                        "ReplayPolicy"};
 
         for (size_t i = 0; i < ELEMENTSOF(reads); i++)
                 if (strncmp(operation, reads[i], strlen(reads[i])) == 0)
@@ -160,7 +211,7 @@ static bool operation_changes(const char *operation) {
 }
 
 /* Says what an error reply says. Returns the exit status for it. */
-static int report_error(const VarlinkMessage *m) {
+static int report_error(const Session *s, const VarlinkMessage *m) {
         json_object *o = json_doc_object(m->parameters);
         const char *message = get_string(o, "message");
         IpcError e = _IPC_ERROR_MAX;
@@ -169,6 +220,8 @@ static int report_error(const VarlinkMessage *m) {
                 e = ipc_error_from_string(m->error + STRLEN(IPC_INTERFACE "."));
         if (streq(m->error, "org.varlink.service.InvalidParameter"))
                 e = IPC_INVALID_PARAMETER;
+        if (e < _IPC_ERROR_MAX && e == s->quiet)
+                return ipc_error_exit_status(e);
         if (!message)
                 return complain(ipc_error_exit_status(e), "the daemon answered %s", m->error);
         return complain(ipc_error_exit_status(e), "%s", message);
@@ -188,7 +241,7 @@ int session_receive(Session *s, JsonDoc **ret, bool *ret_continues) {
         if (r < 0)
                 return complain(connection_exit_status(r), "%s", error_text(msg, r));
         if (m.error)
-                return report_error(&m);
+                return report_error(s, &m);
         if (ret_continues)
                 *ret_continues = m.continues;
         *ret = TAKE_PTR(m.parameters);

@@ -19,6 +19,7 @@ typedef struct Session {
         usec_t deadline;       /* boot time */
         VarlinkClient *client; /* connected by the first call */
         const char *operation; /* the last one sent */
+        IpcError quiet;        /* an error reply that is no news: it is not said */
         bool out_of_memory;    /* a parameter could not be kept: nothing is sent any more */
 } Session;
 
@@ -42,6 +43,11 @@ void parameters_add_true(Session *s, json_object *o, const char *key);
  * an exit status. */
 void parameters_add_option(Session *s, json_object *o, const char *key, Option option);
 int parameters_add_integer_option(Session *s, json_object *o, const char *key, Option option);
+/* --since as the parameter "since": a time, or a span before now. Returns likewise. */
+int parameters_add_since(Session *s, json_object *o);
+
+/* All of --field as "fields", if any is given. Returns 0 or an exit status. */
+int parameters_add_fields(Session *s, json_object *o);
 
 /* Sends a call (parameters is taken and wiped). Returns 0, or an exit status and has said why. */
 int session_send(Session *s, const char *operation, json_object *parameters, bool more);

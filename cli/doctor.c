@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli/clock.h"
 #include "cli/output.h"
+#include "cli/policy-source.h"
 
 /* A daemon that does not answer is what one looks for here: waited for no longer than this. */
 #define DOCTOR_TIMEOUT (10 * USEC_PER_SEC)
@@ -133,6 +134,7 @@ static void check_version(Doctor *d, json_object *status) {
 static void check_problems(Doctor *d, json_object *status) {
         json_object *problems = get_array(status, "problems");
         const char *store = get_string(status, "store_problem");
+        const char *rules = get_string(get_object(status, "policy"), "problem");
 
         if (store)
                 check(d, "store", CHECK_ERROR,
@@ -141,12 +143,46 @@ static void check_problems(Doctor *d, json_object *status) {
                                 "%s", store);
         for (size_t i = 0; i < count_items(problems); i++) {
                 const char *problem = json_object_get_string(item(problems, i));
-                if (!streq_ptr(problem, store))
+                if (!streq_ptr(problem, store) && !streq_ptr(problem, rules))
                         check(d, "problem", CHECK_WARNING, "mend it, and restart factord", "%s",
                                         strempty(problem));
         }
         if (!store && count_items(problems) == 0)
                 check(d, "problem", CHECK_OK, NULL, "factord reports no problem of its own");
+}
+
+/* The rules that the daemon has; without a daemon, those that it would find. */
+static void check_rules(Doctor *d, json_object *policy) {
+        json_object *dangerous = get_array(policy, "dangerous");
+
+        if (!policy)
+                return;
+        for (size_t i = 0; i < count_items(dangerous); i++)
+                check(d, "policy", CHECK_WARNING, "name a factor and a request in it",
+                                "rule %s approves anything, by Dangerous=",
+                                json_object_get_string(item(dangerous, i)));
+        if (get_string(policy, "problem"))
+                check(d, "policy", CHECK_ERROR, "mend it, and run factorctl reload", "%s",
+                                get_string(policy, "problem"));
+        else
+                check(d, "policy", CHECK_OK, NULL, "%" PRId64 " rules are in force",
+                                get_int(policy, "rules", 0));
+}
+
+static void check_rule_files(Doctor *d) {
+        _cleanup_(policy_source_done) PolicySource source = {0};
+        _cleanup_(error_list_done) ErrorList faults = {0};
+        _cleanup_(policy_freep) Policy *p = NULL;
+
+        if (policy_source_add_configured(&source, d->session->arguments) != 0 ||
+                        policy_source_load(&source, &p, &faults) != 0)
+                return;
+        for (size_t i = 0; i < faults.n; i++)
+                check(d, "policy", CHECK_ERROR, "mend it before you start factord", "%s",
+                                faults.messages[i]);
+        if (p)
+                check(d, "policy", CHECK_OK, NULL, "%zu rules in %s", policy_n_rules(p),
+                                source.folder);
 }
 
 static void check_accounts(Doctor *d, json_object *status) {
@@ -383,11 +419,13 @@ static void examine(Doctor *d, ClockState *clock) {
         if (status) {
                 check_version(d, status);
                 check_problems(d, status);
+                check_rules(d, get_object(status, "policy"));
                 check_accounts(d, status);
                 check_factors(d);
                 check_polling(d, status);
                 check_socket(d, status);
-        }
+        } else
+                check_rule_files(d);
         clock_state_read(clock, get_object(status, "clock"));
         check_clock(d, clock);
         check_state_folder(d, status);

@@ -57,26 +57,6 @@ static int print_record(json_object *o) {
         return r;
 }
 
-/* --since: a time, or a span before now. */
-static int add_since(Session *s, json_object *p) {
-        const char *text = s->arguments->values[OPTION_SINCE];
-        char date[RFC3339_SIZE];
-        usec_t t;
-
-        if (!text)
-                return 0;
-        if (rfc3339_parse(text, &t) < 0) {
-                if (timespan_parse(text, &t) < 0)
-                        return complain(EXIT_USAGE,
-                                        "--since wants a date like 2026-01-02T03:04:05Z or a span "
-                                        "like 2h, not \"%s\"",
-                                        text);
-                text = rfc3339_format(usec_sub(now_realtime(), t), date);
-        }
-        parameters_add_string(s, p, "since", text);
-        return 0;
-}
-
 static int log_parameters(Session *s, json_object *p) {
         int r;
 
@@ -86,7 +66,7 @@ static int log_parameters(Session *s, json_object *p) {
         if (argument_given(s->arguments, OPTION_FOLLOW))
                 parameters_add_true(s, p, "follow");
         r = parameters_add_integer_option(s, p, "limit", OPTION_LINES);
-        return r == 0 ? add_since(s, p) : r;
+        return r == 0 ? parameters_add_since(s, p) : r;
 }
 
 int run_log(Session *s, const Arguments *a) {

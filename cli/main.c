@@ -53,9 +53,6 @@ int main(int argc, char *argv[]) {
 
         /* For the width of characters alone: messages and numbers are the same everywhere. */
         (void) setlocale(LC_CTYPE, "C.UTF-8");
-        for (int i = 1; i < argc; i++)
-                if (!utf8_valid(argv[i], strlen(argv[i])))
-                        return complain(EXIT_USAGE, "argument %i is no text in UTF-8", i);
         r = arguments_parse(&a, argc, argv, &msg);
         if (r < 0)
                 return complain(EXIT_USAGE, "%s", error_text(msg, r));

@@ -29,7 +29,7 @@ const OptionSpec option_specs[_OPTION_MAX] = {
                                 "A date (RFC 3339) or a span from now (10min)"},
                 [OPTION_FACTOR] = {"factor", "NAME", "The factor that it is about"},
                 [OPTION_FACTOR_SID] = {"factor-sid", "YF…", "The factor's SID at the provider"},
-                [OPTION_FIELD] = {"field", "LABEL=VALUE", "A detail to show; may come often"},
+                [OPTION_FIELD] = {"field", "LABEL=VALUE", "A detail that is shown; may come often"},
                 [OPTION_FOLLOW] = {"follow", NULL, "Go on with what comes"},
                 [OPTION_FRIENDLY_NAME] = {"friendly-name", "TEXT",
                                 "The name that the provider keeps"},
@@ -41,7 +41,8 @@ const OptionSpec option_specs[_OPTION_MAX] = {
                 [OPTION_LOCAL] = {"local", NULL, "Forget it here alone, the provider keeps it"},
                 [OPTION_MATCH_FIELD] = {"match-field", "LABEL",
                                 "Approving wants this detail's value typed"},
-                [OPTION_MESSAGE] = {"message", "TEXT", "What the person is asked"},
+                [OPTION_MESSAGE] = {"message", "TEXT",
+                                "What the person is asked; expect: a glob over all of it"},
                 [OPTION_METADATA] = {"metadata", "JSON", "Metadata to send along"},
                 [OPTION_NAME] = {"name", "NAME", "The factor's name here"},
                 [OPTION_NEXT] = {"next", NULL, "The code after the present one"},
@@ -66,10 +67,14 @@ const OptionSpec option_specs[_OPTION_MAX] = {
                 [OPTION_VERIFY] = {"verify", NULL, "Check that nothing was changed"},
                 [OPTION_WAIT] = {"wait", NULL,
                                 "Wait for the next code when this one is about to end"},
+                [OPTION_WITHIN] = {"within", "SPAN",
+                                "How long the ticket is good for, 10min at most (60s)"},
 };
 
 /* Values that getopt_long() returns for ours: beyond any character. */
 #define FIRST_VALUE 256
+/* And for what is no option. */
+#define WORD 1
 
 /* The options that have a letter. */
 static Option option_of(int c) {
@@ -97,29 +102,43 @@ static int take_option(Arguments *a, Option o, const char *value, char **reterr_
         return 0;
 }
 
+/* One of getopt_long()'s answers. */
+static int take(Arguments *a, int c, char *const argv[], char **reterr_msg) {
+        if (c == ':')
+                return error_set(reterr_msg, -EINVAL, "%s wants a value", argv[optind - 1]);
+        if (c == '?')
+                return error_set(reterr_msg, -EINVAL, "unknown option %s: see factorctl --help",
+                                argv[optind - 1]);
+        if (c != WORD)
+                return take_option(a, option_of(c), optarg, reterr_msg);
+        a->words[a->n_words++] = optarg;
+        return 0;
+}
+
 int arguments_parse(Arguments *ret, int argc, char *argv[], char **reterr_msg) {
         _cleanup_(arguments_done) Arguments a = {0};
         struct option long_options[_OPTION_MAX + 1];
+        const char *last = NULL;
         int c, r;
 
         a.fields = calloc((size_t) argc + 1, sizeof(*a.fields));
-        if (!a.fields)
+        a.words = a.array = calloc((size_t) argc + 1, sizeof(*a.array));
+        if (!a.fields || !a.array)
                 return error_set(reterr_msg, -ENOMEM, "out of memory");
         fill_long_options(long_options);
         opterr = 0;
-        while ((c = getopt_long(argc, argv, ":hn:", long_options, NULL)) >= 0) {
-                if (c == ':')
-                        return error_set(reterr_msg, -EINVAL, "%s wants a value", argv[optind - 1]);
-                if (c == '?')
-                        return error_set(reterr_msg, -EINVAL,
-                                        "unknown option %s: see factorctl --help",
-                                        argv[optind - 1]);
-                r = take_option(&a, option_of(c), optarg, reterr_msg);
+        optind = 0;
+        /* Words come as they stand, so that it shows where "--" is, if it is no option's value. */
+        while ((c = getopt_long(argc, argv, "-:hn:", long_options, NULL)) >= 0) {
+                r = take(&a, c, argv, reterr_msg);
                 if (r < 0)
                         return r;
+                last = optarg;
         }
-        a.words = argv + optind;
-        a.n_words = (size_t) (argc - optind);
+        a.divided = optind > 1 && argv[optind - 1] != last && strcmp(argv[optind - 1], "--") == 0;
+        a.n_after = (size_t) (argc - optind);
+        for (; optind < argc; optind++)
+                a.words[a.n_words++] = argv[optind];
         *ret = a;
         a = (Arguments){0};
         return 0;
@@ -127,20 +146,28 @@ int arguments_parse(Arguments *ret, int argc, char *argv[], char **reterr_msg) {
 
 void arguments_done(Arguments *a) {
         free(a->fields);
+        free(a->array);
         *a = (Arguments){0};
 }
 
-int argument_integer(const Arguments *a, Option o, int64_t *ret, char **reterr_msg) {
-        const char *text = a->values[o];
+int integer_parse(const char *text, int64_t *ret) {
         long long value;
         char *end;
 
         errno = 0;
         value = strtoll(text, &end, 10);
         if (errno != 0 || *end || !strchr("0123456789", *text) || !*text)
+                return -EINVAL;
+        *ret = value;
+        return 0;
+}
+
+int argument_integer(const Arguments *a, Option o, int64_t *ret, char **reterr_msg) {
+        const char *text = a->values[o];
+
+        if (integer_parse(text, ret) < 0)
                 return error_set(reterr_msg, -EINVAL, "--%s wants a whole number, not \"%s\"",
                                 option_specs[o].name, text);
-        *ret = value;
         return 0;
 }
 

@@ -54,6 +54,7 @@ typedef enum Option {
         OPTION_TTL,
         OPTION_VERIFY,
         OPTION_WAIT,
+        OPTION_WITHIN,
         _OPTION_MAX,
 } Option;
 
@@ -74,18 +75,24 @@ typedef struct Arguments {
         uint64_t given;                  /* bits */
         const char **fields;             /* the values of --field, which may come often */
         size_t n_fields;
-        char **words; /* what is no option, in order */
+        char **words; /* what is no option, in order; NULL at the end */
         size_t n_words;
+        char **array;   /* words, from the verb on */
+        bool divided;   /* there is a "--" */
+        size_t n_after; /* words that stand after it */
 } Arguments;
 
-/* Reads argv (whose order changes: options may stand anywhere before "--"). What ret holds points
- * into argv. Returns 0, -EINVAL with a message, or -ENOMEM. */
+/* Reads argv: options may stand anywhere before "--". What ret holds points into argv. Returns 0,
+ * -EINVAL with a message, or -ENOMEM. */
 int arguments_parse(Arguments *ret, int argc, char *argv[], char **reterr_msg);
 void arguments_done(Arguments *a);
 
 static inline bool argument_given(const Arguments *a, Option o) {
         return a->values[o] != NULL;
 }
+
+/* A whole number, 0 or more, in decimal digits alone. Returns 0 or -EINVAL. */
+int integer_parse(const char *text, int64_t *ret);
 
 /* Values of options. Each returns 0, or -EINVAL with a message that names the option. */
 

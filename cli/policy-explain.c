@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -125,11 +126,39 @@ static int explain_case(Session *s, const Policy *p, const PolicyCase *c) {
         return r;
 }
 
+/* A challenge's SID, or its beginning, is of the daemon's: its own rules explain it. */
+static bool is_sid(const char *word) {
+        size_t len = strlen(word);
+
+        return len >= SID_PREFIX_MIN && len <= SID_LEN && strncmp(word, "YC", 2) == 0 &&
+               strspn(word + 2, "0123456789abcdef") == len - 2;
+}
+
+static int explain_held(Session *s, const char *sid) {
+        _cleanup_(json_doc_freep) JsonDoc *reply = NULL;
+        json_object *parameters = parameters_new(s);
+        int r;
+
+        if (argument_given(s->arguments, OPTION_POLICY) ||
+                        argument_given(s->arguments, OPTION_FACTOR))
+                return complain(EXIT_USAGE,
+                                "--policy and --factor go with a file: a SID is explained by the "
+                                "rules that are in force");
+        parameters_add_string(s, parameters, "sid", sid);
+        r = session_call(s, "ExplainPolicy", parameters, &reply);
+        if (r != 0)
+                return r;
+        return s->json ? print_json(json_doc_object(reply))
+                       : print_explanation(json_doc_object(reply));
+}
+
 int run_policy_explain(Session *s, const Arguments *a) {
         _cleanup_(policy_source_done) PolicySource source = {0};
         _cleanup_(policy_case_done) PolicyCase c = {0};
         _cleanup_(policy_freep) Policy *p = NULL;
 
+        if (is_sid(a->words[0]))
+                return explain_held(s, a->words[0]);
         int r = read_case(&c, a);
         if (r == 0)
                 r = policy_source_add_chosen(&source, a);

@@ -31,36 +31,6 @@ static int add_target(Session *s, json_object *parameters, const char *factor) {
         return 0;
 }
 
-static int add_fields(Session *s, json_object *parameters) {
-        const Arguments *a = s->arguments;
-        json_object *fields;
-
-        if (a->n_fields == 0)
-                return 0;
-        fields = json_object_new_array();
-        for (size_t i = 0; i < a->n_fields; i++) {
-                const char *equals = strchr(a->fields[i], '=');
-                json_object *field;
-
-                if (!equals) {
-                        json_object_put(fields);
-                        return complain(EXIT_USAGE, "--field wants LABEL=VALUE, not \"%s\"",
-                                        a->fields[i]);
-                }
-                field = parameters_new(s);
-                parameters_add(s, field, "label",
-                                json_object_new_string_len(
-                                                a->fields[i], (int) (equals - a->fields[i])));
-                parameters_add_string(s, field, "value", equals + 1);
-                if (!fields || json_object_array_add(fields, field) < 0) {
-                        json_object_put(field);
-                        s->out_of_memory = true;
-                }
-        }
-        parameters_add(s, parameters, "fields", fields);
-        return 0;
-}
-
 static int add_expires(Session *s, json_object *parameters) {
         const char *text = s->arguments->values[OPTION_EXPIRES];
         char date[RFC3339_SIZE];
@@ -114,7 +84,7 @@ int run_challenge_create(Session *s, const Arguments *a) {
         parameters_add_option(s, p, "hidden_details", OPTION_HIDDEN_DETAILS);
         r = add_target(s, p, a->n_words > 0 ? a->words[0] : NULL);
         if (r == 0)
-                r = add_fields(s, p);
+                r = parameters_add_fields(s, p);
         if (r == 0)
                 r = add_expires(s, p);
         if (r == 0)

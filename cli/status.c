@@ -124,8 +124,50 @@ static void print_prompt(json_object *prompt) {
         print_pair(stdout, "while locked", get_string(prompt, "while_locked"));
 }
 
+static void print_rules(json_object *policy) {
+        int64_t n = get_int(policy, "rules", 0);
+        json_object *dangerous = get_array(policy, "dangerous");
+
+        if (n == 0 && !get_string(policy, "problem"))
+                print_pair(stdout, "rules", "none");
+        else
+                printf("%14s: %" PRId64 ", policy %.12s\n", "rules", n,
+                                strempty(get_string(policy, "hash")));
+        for (size_t i = 0; i < count_items(dangerous); i++) {
+                const char *name = json_object_get_string(json_object_array_get_idx(dangerous, i));
+
+                printf("%14s: rule '%s' approves without naming a factor and a request\n",
+                                "warning", name_valid(name) ? name : "?");
+        }
+}
+
+/* What rules have decided since the start. Denials are billed. */
+static int print_decisions(json_object *decisions) {
+        static const char *const headers[] = {"RULE", "APPROVED", "DENIED", "IGNORED", "ASKED"};
+        _cleanup_(table_freep) Table *t = NULL;
+        size_t n = count_items(decisions);
+        int r;
+
+        if (n == 0)
+                return 0;
+        r = table_new(&t, headers, ELEMENTSOF(headers));
+        if (r != 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                json_object *o = json_object_array_get_idx(decisions, i);
+
+                table_add(t, get_string(o, "rule"));
+                table_add_int(t, o, "approved");
+                table_add_int(t, o, "denied");
+                table_add_int(t, o, "ignored");
+                table_add_int(t, o, "asked");
+        }
+        putchar('\n');
+        return table_print(stdout, t);
+}
+
 static int print_status(json_object *o) {
-        json_object *problems = get_array(o, "problems");
+        json_object *problems = get_array(o, "problems"), *policy = get_object(o, "policy");
         size_t n = count_items(problems);
         int r;
 
@@ -134,6 +176,8 @@ static int print_status(json_object *o) {
         print_pair(stdout, "started", get_string(o, "started"));
         print_pair(stdout, "provider", get_string(o, "base_url"));
         print_pair(stdout, "default", get_string(o, "default"));
+        if (policy)
+                print_rules(policy);
         print_count("factors", o, "factors");
         print_count("pending", o, "pending");
         print_pair(stdout, "last poll", get_string(o, "last_poll"));
@@ -148,6 +192,8 @@ static int print_status(json_object *o) {
         r = print_accounts(get_array(o, "accounts"));
         if (r == 0)
                 r = print_polling(get_array(o, "polling"));
+        if (r == 0)
+                r = print_decisions(get_array(policy, "decisions"));
         for (size_t i = 0; i < n && r == 0; i++)
                 r = print_pair(stdout, "problem",
                                 json_object_get_string(json_object_array_get_idx(problems, i)));

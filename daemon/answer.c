@@ -424,7 +424,8 @@ static void answer_inquired(ApiCall *call, const ApiReply *reply, void *userdata
                         verify_challenge_read(&record, reply->body, reply->len, NULL) < 0 ||
                         !answer_is_same(c, &record) || answer_ended(c, &record))
                 return;
-        if (c->view.state != CHALLENGE_ASKING || challenge_shows(c, &record))
+        if ((c->view.state != CHALLENGE_ASKING && c->view.state != CHALLENGE_DECIDING) ||
+                        challenge_shows(c, &record))
                 return;
         r = challenge_stale(c, &record, &why);
         if (r < 0)

@@ -162,6 +162,8 @@ void audit_trail_refused(AuditTrail *t, const Call *call, IpcError error) {
                         .error = error,
         };
         copy_parameter(call, "name", is_factor, r->factor, sizeof(r->factor));
+        if (*r->factor == '\0')
+                copy_parameter(call, "factor", is_factor, r->factor, sizeof(r->factor));
         copy_parameter(call, "sid", is_challenge, r->challenge, sizeof(r->challenge));
         hurry(t);
 }

@@ -4,15 +4,20 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "daemon/challenge-wait.h"
 #include "daemon/life.h"
 #include "daemon/prompt.h"
+#include "daemon/tickets.h"
 
 void challenge_set_state(Challenge *c, ChallengeState to) {
         c->view.state = to;
+        if (c->decider && to != CHALLENGE_DECIDING)
+                c->host->cancel(c, c->host->userdata);
 }
 
 static int mismatch_audit(Challenge *c, const Actor *actor, usec_t now, char **reterr_msg) {
@@ -26,6 +31,18 @@ static int mismatch_audit(Challenge *c, const Actor *actor, usec_t now, char **r
                         .uid = (int64_t) actor->uid,
         };
 
+        return store_audit_append(c->host->store, &a, reterr_msg);
+}
+
+/* like: of the decision that uses it. */
+static int ticket_audit(Challenge *c, const AuditRecord *like, int64_t id, char **reterr_msg) {
+        AuditRecord a = *like;
+        char reason[64];
+
+        (void) snprintf(reason, sizeof(reason), "ticket %" PRId64, id);
+        a.event = "ticket-used";
+        a.verb = NULL;
+        a.reason = reason;
         return store_audit_append(c->host->store, &a, reterr_msg);
 }
 
@@ -53,7 +70,15 @@ static int change_audit(Challenge *c, const Change *change, usec_t now, char **r
         }
         if (change->decision) {
                 a.event = "decision";
+                if (c->host->policy_hash)
+                        a.policy = c->host->policy_hash(c->host->userdata);
                 r = store_audit_append(c->host->store, &a, reterr_msg);
+                if (r < 0)
+                        return r;
+                a.policy = NULL;
+        }
+        if (change->ticket) {
+                r = ticket_audit(c, &a, change->ticket, reterr_msg);
                 if (r < 0)
                         return r;
         }
@@ -85,6 +110,9 @@ static int change_write(Challenge *c,
         }
         if (change->decision) {
                 r = store_decision_add(store, change->decision, reterr_msg);
+                if (r >= 0 && change->ticket)
+                        r = tickets_consume(c->host->tickets, change->ticket, change->decision->id,
+                                        reterr_msg);
                 if (r < 0)
                         return r;
         }
@@ -102,6 +130,8 @@ static int change_write(Challenge *c,
                         .attempts = c->attempts,
                         .mismatches = c->mismatches + (change->mismatch ? 1 : 0),
                         .asked = effect->prompted,
+                        .held_rule = c->held_rule,
+                        .held_verb = c->held_verb,
         };
         memcpy(row.sid, c->view.sid, sizeof(row.sid));
         r = store_challenge_put(store, &row, reterr_msg);
@@ -134,6 +164,8 @@ static int change_commit(Challenge *c,
 }
 
 static void change_take(Challenge *c, const Change *change) {
+        if (change->ticket)
+                tickets_consumed(c->host->tickets, change->ticket);
         if (change->void_reason) {
                 store_decision_done(&c->decision);
                 c->has_decision = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a person or a rule decides: whether it stands, and what follows. */
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +13,37 @@
 #include "daemon/log.h"
 #include "daemon/prompt.h"
 #include "daemon/view.h"
+#include "policy/policy.h"
+
+/* Whether a rule has denied it or lets it expire, and this would be the contrary. */
+static bool challenge_is_ruled_out(const Challenge *c, Verb verb) {
+        ChallengeState s = c->view.state;
+
+        return c->has_decision && !c->held_rule && c->decision.rule &&
+               !streq(c->decision.rule, POLICY_RULE_DEFAULT) && c->decision.verb != VERB_APPROVE &&
+               c->decision.verb != verb &&
+               (s == CHALLENGE_ANSWERING || s == CHALLENGE_SUBMITTED || s == CHALLENGE_DENIED ||
+                               s == CHALLENGE_IGNORED);
+}
+
+/* Whether rules have not had their say yet: nobody approves what they may deny. Answers call then.
+ */
+static bool challenge_is_with_policy(const Challenge *c, Verb verb, Call *call) {
+        ChallengeState s = c->view.state;
+
+        if (verb != VERB_APPROVE || (s != CHALLENGE_DISCOVERED && s != CHALLENGE_DECIDING))
+                return false;
+        if (c->decider || c->awaits_list)
+                (void) call_error(call, IPC_POLICY_DENIED, challenge_error_sid(c),
+                                "Challenge %s is with %s, which comes first", c->view.sid,
+                                c->decider ? "the decider of a rule" : "the policy");
+        else
+                (void) call_error(call, IPC_STORE_ERROR, NULL,
+                                "Challenge %s could not be put to the policy yet; see factorctl "
+                                "status",
+                                c->view.sid);
+        return true;
+}
 
 /* Whether a decision can stand now; answers call when not. */
 static bool challenge_may_decide(Challenge *c, Verb verb, const char *digest, Call *call) {
@@ -31,6 +63,13 @@ static bool challenge_may_decide(Challenge *c, Verb verb, const char *digest, Ca
                                 "Challenge %s has expired", c->view.sid);
                 return false;
         }
+        if (challenge_is_ruled_out(c, verb)) {
+                (void) call_error(call, IPC_POLICY_DENIED, challenge_error_sid(c),
+                                "Rule %s %s challenge %s, and nobody may override it",
+                                c->decision.rule,
+                                c->decision.verb == VERB_DENY ? "denied" : "ignored", c->view.sid);
+                return false;
+        }
         if (c->has_decision || life_is_final(state)) {
                 extra = challenge_error_sid(c);
                 view_add_string(extra, "state", challenge_state_to_string(state));
@@ -38,6 +77,8 @@ static bool challenge_may_decide(Challenge *c, Verb verb, const char *digest, Ca
                                 c->view.sid, challenge_state_to_string(state));
                 return false;
         }
+        if (challenge_is_with_policy(c, verb, call))
+                return false;
         if (digest && !streq(digest, c->view.digest)) {
                 (void) call_error(call, IPC_STALE, challenge_error_sid(c),
                                 "Challenge %s is not what was shown any more; look at it again",
@@ -66,7 +107,7 @@ static bool decision_make(const Challenge *c,
                         .factor_id = c->factor->record.id,
                         .verb = verb,
                         .uid = actor->uid,
-                        .made = now_realtime(),
+                        .made = api_now(c->host->api),
         };
         memcpy(ret->challenge_sid, c->view.sid, sizeof(ret->challenge_sid));
         memcpy(ret->digest, c->view.digest, sizeof(ret->digest));
@@ -167,18 +208,16 @@ void challenge_decide(Challenge *c,
                 const char *digest,
                 const char *confirm,
                 const Actor *actor,
-                const char *rule,
                 Call *call) {
         _cleanup_(store_decision_done) StoreDecision d = {0};
-        bool person = !streq(actor->door, DOOR_POLICY);
         _cleanup_free_ char *why = NULL;
         int r;
 
         if (!challenge_may_decide(c, verb, digest, call))
                 return;
-        if (verb == VERB_APPROVE && person && !challenge_is_confirmed(c, confirm, actor, call))
+        if (verb == VERB_APPROVE && !challenge_is_confirmed(c, confirm, actor, call))
                 return;
-        if (!decision_make(c, verb, actor, rule, call, &d))
+        if (!decision_make(c, verb, actor, NULL, call, &d))
                 return;
         Change change = {
                         .to = verb == VERB_IGNORE ? CHALLENGE_IGNORED : CHALLENGE_ANSWERING,
@@ -199,4 +238,35 @@ void challenge_decide(Challenge *c,
                 challenge_wait(c, call);
         c->n_failures = 0;
         answer_attempt(c);
+}
+
+int challenge_decide_by_rule(Challenge *c, const Ruling *ruling) {
+        _cleanup_(store_decision_done) StoreDecision d = {0};
+        Actor actor = {.uid = (uid_t) -1, .door = DOOR_POLICY};
+        _cleanup_free_ char *why = NULL;
+        bool ignores = ruling->verb == VERB_IGNORE;
+        int r;
+
+        if (!decision_make(c, ruling->verb, &actor, ruling->rule, NULL, &d))
+                return -ENOMEM;
+        Change change = {
+                        .to = ignores ? CHALLENGE_IGNORED : CHALLENGE_ANSWERING,
+                        .reason = ignores ? ruling->reason : NULL,
+                        .decision = &d,
+                        .ticket = ruling->verb == VERB_APPROVE ? ruling->ticket : 0,
+        };
+        r = challenge_change(c, &change, &why);
+        if (r < 0) {
+                decide_unrecorded(c, NULL, error_text(why, r));
+                return r;
+        }
+        if (c->host->ruled)
+                c->host->ruled(c, ruling, c->host->userdata);
+        if (ignores) {
+                challenge_settle(c);
+                return 0;
+        }
+        c->n_failures = 0;
+        answer_attempt(c);
+        return 0;
 }

@@ -19,7 +19,6 @@
 #define CHALLENGE_ACCURACY (10 * USEC_PER_MSEC)
 #define CHALLENGE_RECHECK USEC_PER_SEC               /* past expiry, while the clock is not sure */
 #define CHALLENGE_RECHECK_UNSURE (30 * USEC_PER_SEC) /* before expiry, likewise */
-#define CHALLENGE_STORE_RETRY (10 * USEC_PER_SEC)
 
 /* A payload that can't be sent is known from the list: the fields that the provider is known to ask
  * for are all in it. */
@@ -135,9 +134,12 @@ int challenge_restore(Challenge **ret,
         c->attempts = row->attempts;
         c->mismatches = row->mismatches;
         c->prompted = row->asked;
+        c->held_verb = row->held_verb;
         c->sequence = row->sequence;
         c->changed = row->changed;
         r = text_set(&c->view.reason, row->reason);
+        if (r >= 0)
+                r = text_set(&c->held_rule, row->held_rule);
         if (r >= 0 && row->has_decision) {
                 c->decision = row->decision;
                 c->decision.door = c->decision.rule = NULL;
@@ -156,12 +158,15 @@ Challenge *challenge_free(Challenge *c) {
         if (!c)
                 return NULL;
         challenge_waiters_dismiss(c);
+        if (c->decider)
+                c->host->cancel(c, c->host->userdata);
         prompts_forget(c->host->prompts, c);
         api_call_free(c->call);
         sd_event_source_disable_unref(c->timer);
         store_decision_done(&c->decision);
         challenge_view_done(&c->view);
         free(c->document);
+        free(c->held_rule);
         factor_unref(c->factor);
         free(c);
         return NULL;
@@ -192,17 +197,23 @@ bool challenge_is_expired(const Challenge *c) {
         return challenge_is_past(c, c->view.expires);
 }
 
-/* The timer of a challenge that nobody has decided yet is its expiry. A clock that is not sure yet,
+/* When something becomes of it by itself: it expires, or a rule's denial that was held back is
+ * sent. */
+usec_t challenge_end(const Challenge *c) {
+        return c->held_rule && c->held_verb == VERB_DENY
+                               ? usec_sub(c->view.expires, CHALLENGE_HELD_MARGIN)
+                               : c->view.expires;
+}
+
+/* The timer of a challenge that nobody has decided yet is its end. A clock that is not sure yet,
  * and may be hours behind, makes it due earlier, and again. */
-static void challenge_schedule_expiry(Challenge *c) {
-        usec_t left = usec_sub(c->view.expires, api_now(c->host->api));
+void challenge_schedule_expiry(Challenge *c) {
+        usec_t left = usec_sub(challenge_end(c), api_now(c->host->api));
 
         if (!challenge_clock_is_sure(c) && left > CHALLENGE_RECHECK_UNSURE)
                 left = CHALLENGE_RECHECK_UNSURE;
         challenge_schedule(c, left > 0 ? left : CHALLENGE_RECHECK);
 }
-
-static void challenge_put_to_policy(Challenge *c);
 
 /* The store could not be written when it came. */
 static void challenge_try_end(Challenge *c) {
@@ -219,8 +230,10 @@ static int challenge_due(sd_event_source *s, uint64_t usec, void *userdata) {
                 challenge_try_end(c);
         else if (challenge_is_expired(c))
                 challenge_complete(c, CHALLENGE_EXPIRED, NULL);
-        else if (c->view.state == CHALLENGE_DECIDING)
+        else if (c->view.state == CHALLENGE_DECIDING && !c->decider)
                 challenge_put_to_policy(c); /* the store could not be written the last time */
+        else if (c->held_rule && challenge_is_past(c, challenge_end(c)))
+                challenge_end_held(c);
         else
                 challenge_schedule_expiry(c);
         return 0;
@@ -255,6 +268,11 @@ void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason
         _cleanup_free_ char *copy = reason ? strdup(reason) : NULL;
 
         assert(life_is_final(outcome));
+        if (outcome == CHALLENGE_EXPIRED && c->view.state == CHALLENGE_ASKING && c->held_rule &&
+                        c->held_verb == VERB_IGNORE) {
+                challenge_end_held(c); /* as the rule wanted it to */
+                return;
+        }
         challenge_complete_change(c, &(Change){.to = outcome, .reason = copy});
 }
 
@@ -262,45 +280,17 @@ void challenge_set_reason(Challenge *c, const char *reason) {
         (void) text_set(&c->view.reason, reason);
 }
 
-/* discovered or restored → deciding → asking, ignored, answering. What can't be recorded is put to
- * the policy again in a while. */
-static void challenge_put_to_policy(Challenge *c) {
-        _cleanup_free_ char *why = NULL;
-        const char *rule = NULL;
-        int r;
-
-        if (c->view.state == CHALLENGE_DISCOVERED)
-                challenge_set_state(c, CHALLENGE_DECIDING); /* a passing state: not worth a write */
-        if (challenge_is_expired(c)) {
-                challenge_complete(c, CHALLENGE_EXPIRED, NULL);
-                return;
-        }
-        if (c->too_long) {
-                challenge_complete(c, CHALLENGE_FAILED, push_refusal_text(PUSH_TOO_LONG));
-                return;
-        }
-        challenge_schedule(c, CHALLENGE_STORE_RETRY);
-        Verb verb = c->host->policy(&c->view, &rule, c->host->userdata);
-        if (verb != VERB_ASK) {
-                challenge_decide(c, verb, c->view.digest, NULL,
-                                &(Actor){.uid = (uid_t) -1, .door = DOOR_POLICY}, rule, NULL);
-                return;
-        }
-        r = challenge_move(c, CHALLENGE_ASKING, NULL, &why);
-        if (r < 0)
-                log_error("Cannot ask about %s yet: %s", c->view.sid, error_text(why, r));
-        else
-                challenge_schedule_expiry(c);
-}
-
 void challenge_begin(Challenge *c) {
         switch (c->view.state) {
         case CHALLENGE_DISCOVERED:
         case CHALLENGE_DECIDING:
-                challenge_put_to_policy(c);
+                if (c->factor->n_tickets > 0)
+                        challenge_await_list(c);
+                else
+                        challenge_put_to_policy(c);
                 return;
         case CHALLENGE_ASKING:
-                if (prompts_resume(c->host->prompts, c) < 0)
+                if (!c->held_rule && prompts_resume(c->host->prompts, c) < 0)
                         log_warning("Cannot tell whose repeat %s is: out of memory; ignoring",
                                         c->view.sid);
                 challenge_schedule_expiry(c);
@@ -329,7 +319,8 @@ int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg) {
                         .reason = reason,
                         .void_reason = c->has_decision ? reason : NULL,
         };
-        r = challenge_change(c, &change, reterr_msg);
+        /* A decider was asked about what it was: nothing of that is on record. */
+        r = c->view.state == CHALLENGE_DECIDING ? 0 : challenge_change(c, &change, reterr_msg);
         if (r < 0)
                 return r;
         challenge_waiters_stale(c);
@@ -339,7 +330,7 @@ int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg) {
                 challenge_complete(c, CHALLENGE_FAILED, strerror(-r));
                 return 0;
         }
-        challenge_put_to_policy(c);
+        challenge_ask_anew(c);
         return 0;
 }
 

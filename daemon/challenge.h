@@ -9,10 +9,27 @@
 
 typedef struct Challenge Challenge;
 typedef struct ChallengeWaiter ChallengeWaiter;
+typedef struct DeciderRun DeciderRun;
 typedef struct PromptGroup PromptGroup;
 typedef struct Prompts Prompts;
+typedef struct Tickets Tickets;
 
 #define CHALLENGE_CONFIRM_TIMEOUT (20 * USEC_PER_SEC) /* then a caller is told Unconfirmed */
+
+/* A rule's denial that a person may override is sent so long before the challenge expires. */
+#define CHALLENGE_HELD_MARGIN (10 * USEC_PER_SEC)
+
+/* The policy's word on a challenge. */
+typedef struct Ruling {
+        Verb verb;
+        const char *rule;  /* borrowed */
+        bool may_override; /* a person may decide against its deny or ignore, as long as it lasts */
+        int64_t ticket;    /* that an approval uses up; 0: none */
+        char *reason;      /* for people, without the provider's text; or NULL */
+} Ruling;
+
+/* Frees and zeroes. */
+void ruling_done(Ruling *r);
 
 /* What a challenge's life needs from around it; borrowed, the same for all. */
 typedef struct ChallengeHost {
@@ -20,9 +37,18 @@ typedef struct ChallengeHost {
         Store *store;
         Api *api;
         Prompts *prompts;
+        Tickets *tickets;
         const MetadataFacts *facts;
-        /* The policy's word, and the rule that gave it (borrowed). */
-        Verb (*policy)(const ChallengeView *v, const char **ret_rule, void *userdata);
+        /* What the policy says; *ret is freed with ruling_done(). Returns 0; -EINPROGRESS when a
+         * decider is asked: c->decider is set, and challenge_ruled() or challenge_ask_anew()
+         * follow, never before this returns; another -errno when it can't be told now. */
+        int (*policy)(Challenge *c, Ruling *ret, void *userdata);
+        /* What c->decider says counts no longer: frees and unsets it. */
+        void (*cancel)(Challenge *c, void *userdata);
+        /* A ruling is durable; or NULL. */
+        void (*ruled)(Challenge *c, const Ruling *r, void *userdata);
+        /* The hash of the policy in force (borrowed); or NULL. */
+        const char *(*policy_hash)(void *userdata);
         /* After each durable change. */
         void (*changed)(Challenge *c, void *userdata);
         /* The provider refuses the factor for good. */
@@ -43,16 +69,20 @@ struct Challenge {
         bool on_bus;            /* it is an object of the session bus: bus-signal.c */
         StoreDecision decision; /* the standing one, when has_decision */
         bool has_decision;
-        int64_t attempts;   /* TOTP codes sent for it */
-        int64_t n_wrong;    /* of them, those that the provider refused since the start */
-        int64_t mismatches; /* wrong values typed to approve it */
-        usec_t prompted;    /* server time when it was put before a person last; 0: never */
-        PromptGroup *group; /* of those that ask for the same, while it is asked about: prompt.c */
+        DeciderRun *decider; /* that is asked about it, or NULL */
+        char *held_rule;     /* which decides it at the end unless a person does, or NULL */
+        Verb held_verb;      /* and how: VERB_IGNORE, VERB_DENY */
+        int64_t attempts;    /* TOTP codes sent for it */
+        int64_t n_wrong;     /* of them, those that the provider refused since the start */
+        int64_t mismatches;  /* wrong values typed to approve it */
+        usec_t prompted;     /* server time when it was put before a person last; 0: never */
+        PromptGroup *group;  /* of those that ask for the same, while it is asked about: prompt.c */
         size_t group_at;
         uint64_t sequence;
         usec_t changed;
         uint64_t round;         /* of the poll that named it last */
         bool asked;             /* what became of it, since a later one did not name it */
+        bool awaits_list;       /* until the poll is complete: what else is pending matters */
         sd_event_source *timer; /* the next thing to do: expiry, a retry, a step's begin */
         ApiCall *call;          /* one request at a time */
         unsigned n_failures;    /* in a row, for back-off */
@@ -78,20 +108,29 @@ int challenge_restore(Challenge **ret,
 Challenge *challenge_free(Challenge *c);
 DEFINE_CLEANUP(Challenge *, challenge_free);
 
-/* Sets it going: a new one is put before the policy, a restored one goes on where it was. */
+/* Sets it going: a new one is put before the policy, a restored one goes on where it was. While its
+ * factor has tickets it waits for challenge_list_complete(). */
 void challenge_begin(Challenge *c);
+/* All that is pending at the provider is held: puts one that waits for this before the policy. */
+void challenge_list_complete(Challenge *c);
 
-/* A decision on what was shown (digest; NULL only for VERB_IGNORE). confirm: what was typed to
- * approve, or NULL; a policy need not type anything. When it stands it is durable, the answer is on
- * its way, and call is answered when the provider has confirmed; otherwise call is answered with
- * the reason at once. call may be NULL (a policy). */
+/* A person's decision on what was shown (digest; NULL only for VERB_IGNORE). confirm: what was
+ * typed to approve, or NULL. When it stands it is durable, the answer is on its way, and call is
+ * answered when the provider has confirmed; otherwise call is answered with the reason at once.
+ * call may be NULL. */
 void challenge_decide(Challenge *c,
                 Verb verb,
                 const char *digest,
                 const char *confirm,
                 const Actor *actor,
-                const char *rule,
                 Call *call);
+
+/* The policy's word on a challenge that is being decided: makes it durable and acts on it. What
+ * can't be made durable is put to the policy again in a while. */
+void challenge_ruled(Challenge *c, const Ruling *r);
+/* Puts one that is being decided to the policy again: it is another one now, or the decider's word
+ * does not settle it. */
+void challenge_ask_anew(Challenge *c);
 
 /* A complete list lacks it, or names it changed: asks the provider what became of it, unless an
  * answer's own fetch will tell. Returns whether it asked. */
@@ -105,15 +144,20 @@ int challenge_digest(const Challenge *c,
 /* Whether the record is what the challenge shows; true when that can't be told. */
 bool challenge_shows(const Challenge *c, const VerifyChallenge *record);
 
-/* For answer.c and challenge.c. */
+/* For answer.c, challenge.c and challenge-decide.c. */
+
+/* Makes a rule's decision (not VERB_ASK) durable, and acts on it. Returns 0, or -errno and has said
+ * why: then nothing has changed. */
+int challenge_decide_by_rule(Challenge *c, const Ruling *r);
 
 /* Moves between states that are not final. Returns 0, or -errno with a message when the change
  * can't be made durable: then nothing has changed. */
 int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **reterr_msg);
 /* The one way out: the final state, its audit record, and an answer to whoever waits. */
 void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason);
-/* What was decided or asked is not what the provider has now: a decision is voided, with an audit
- * record, whoever waits is told Stale, and the new record (taken) is put before the policy. Returns
+/* What was decided, asked or put to the policy is not what the provider has now: a decision is
+ * voided, with an audit record, whoever waits is told Stale, and the new record (taken) is put
+ * before the policy. Returns
  * 0, or -errno with a message when that can't be made durable: then nothing has changed. */
 int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg);
 /* Says why it is not done yet, in the view; and to a caller whose time runs out. */

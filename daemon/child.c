@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,6 +97,10 @@ void child_stop(Child *c) {
                 child_signal(c, SIGKILL);
 }
 
+void child_kill(Child *c) {
+        child_signal(c, SIGKILL);
+}
+
 static int child_set_attributes(posix_spawnattr_t *attributes) {
         sigset_t none, all;
         int r;
@@ -116,11 +121,13 @@ static int child_set_attributes(posix_spawnattr_t *attributes) {
 
 /* Not all of the libraries' descriptors are closed by exec (libcurl wakes itself over a socket pair
  * that is not), so that everything else is closed here. */
-static int child_set_descriptors(posix_spawn_file_actions_t *actions, int output) {
+static int child_set_descriptors(posix_spawn_file_actions_t *actions, int input, int output) {
         int r;
 
         r = posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO);
-        if (r == 0)
+        if (r == 0 && input >= 0)
+                r = posix_spawn_file_actions_adddup2(actions, input, STDIN_FILENO);
+        else if (r == 0)
                 r = posix_spawn_file_actions_addopen(
                                 actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
@@ -131,7 +138,28 @@ static int child_set_descriptors(posix_spawn_file_actions_t *actions, int output
         return -r;
 }
 
-static int child_spawn(Child *c, const ChildOptions *o, int output) {
+/* A file in memory, sealed: nobody has to wait until it is read, and it can't be changed. */
+static int child_make_input(const ChildOptions *o) {
+        _cleanup_close_ int fd = -EBADF;
+
+        fd = memfd_create("factord-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd < 0)
+                return -errno;
+        for (size_t done = 0; done < o->input_len;) {
+                ssize_t n = write(fd, (const char *) o->input + done, o->input_len - done);
+                if (n < 0)
+                        return -errno;
+                done += (size_t) n;
+        }
+        if (lseek(fd, 0, SEEK_SET) < 0 ||
+                        fcntl(fd, F_ADD_SEALS,
+                                        F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) <
+                                        0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int child_spawn(Child *c, const ChildOptions *o, int input, int output) {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         int r;
@@ -144,7 +172,7 @@ static int child_spawn(Child *c, const ChildOptions *o, int output) {
                 (void) posix_spawn_file_actions_destroy(&actions);
                 return r;
         }
-        r = child_set_descriptors(&actions, output);
+        r = child_set_descriptors(&actions, input, output);
         if (r >= 0)
                 r = child_set_attributes(&attributes);
         if (r >= 0)
@@ -165,9 +193,14 @@ static void child_abandon(Child *c) {
 }
 
 static int child_start(Child *c, const ChildOptions *o) {
-        _cleanup_close_ int output = -EBADF;
+        _cleanup_close_ int input = -EBADF, output = -EBADF;
         int fds[2], r;
 
+        if (o->input) {
+                input = child_make_input(o);
+                if (input < 0)
+                        return input;
+        }
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
         c->fd = fds[0];
@@ -177,7 +210,7 @@ static int child_start(Child *c, const ChildOptions *o) {
         r = sd_event_add_io(c->event, &c->io, c->fd, EPOLLIN, child_on_output, c);
         if (r < 0)
                 return r;
-        r = child_spawn(c, o, output);
+        r = child_spawn(c, o, input, output);
         if (r < 0)
                 return r;
         r = sd_event_add_child(c->event, &c->exit, c->pid, WEXITED, child_on_exit, c);

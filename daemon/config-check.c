@@ -2,7 +2,6 @@
 #include "daemon/config-load.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -195,26 +194,6 @@ static int check_ahead(ConfigLoader *l) {
         return r;
 }
 
-/* Rules that are there and not in force would be worse than none: nobody may rely on their denials.
- */
-static int check_policy(ConfigLoader *l) {
-        _cleanup_free_ char *pattern = NULL;
-        glob_t found = {0};
-        int r = 0;
-
-        if (!l->config->policy_directory)
-                return 0;
-        if (asprintf(&pattern, "%s/*.policy", l->config->policy_directory) < 0)
-                return -ENOMEM;
-        if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-                r = error_list_add(l->warnings,
-                                "%s: this version applies no rules yet; Default= decides every "
-                                "challenge, ignoring",
-                                l->config->policy_directory);
-        globfree(&found);
-        return r;
-}
-
 int config_check(ConfigLoader *l) {
         static int (*const checks[])(ConfigLoader *) = {
                         default_paths,
@@ -223,7 +202,6 @@ int config_check(ConfigLoader *l) {
                         find_group,
                         check_intervals,
                         check_ahead,
-                        check_policy,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(checks); i++) {

@@ -36,6 +36,10 @@ typedef struct Factor {
         struct PollTarget *target; /* the poller's */
         LIST_HEAD(, Challenge) challenges; /* the registry's: those it holds for it */
         unsigned n_held;                   /* of them */
+        LIST_HEAD(, Ticket) tickets;       /* open ones: tickets.c */
+        unsigned n_tickets;                /* of them */
+        uint64_t crowded_round;            /* of the poll that named one there was no place for */
+        bool crowded;                      /* that was the last one */
         usec_t active;        /* boot time when one of its challenges changed last; 0: never */
         bool examined;        /* the provider is being asked about it: examine.c */
         usec_t examine_at;    /* boot time: when it is asked again */

@@ -138,11 +138,12 @@ int helper_environment(char *const *environment, const char *sid, bool typed, ch
                 if (!copy[kept++])
                         return -ENOMEM;
         }
-        if (asprintf(&copy[kept], "FACTORD_CHALLENGE=%s", sid) < 0) {
+        if (sid && asprintf(&copy[kept], "FACTORD_CHALLENGE=%s", sid) < 0) {
                 copy[kept] = NULL;
                 return -ENOMEM;
         }
-        if (!typed && !(copy[++kept] = strdup("SSH_ASKPASS_PROMPT=confirm")))
+        kept += sid != NULL;
+        if (!typed && !(copy[kept] = strdup("SSH_ASKPASS_PROMPT=confirm")))
                 return -ENOMEM;
         *ret = TAKE_PTR(copy);
         return 0;

@@ -21,7 +21,8 @@ bool helper_says_yes(const Secret *output);
 int helper_typed(const Secret *output, char **ret);
 
 /* The environment of a helper: environment without what the service manager told this daemon alone,
- * with FACTORD_CHALLENGE, and SSH_ASKPASS_PROMPT=confirm when it asks for a yes. *ret is new, a
+ * with FACTORD_CHALLENGE (unless sid is NULL), and SSH_ASKPASS_PROMPT=confirm when it asks for a
+ * yes. *ret is new, a
  * NULL-ended array to free with environment_free(). Returns 0 or -ENOMEM. */
 int helper_environment(char *const *environment, const char *sid, bool typed, char ***ret);
 /* Takes NULL, returns NULL. */

@@ -298,6 +298,11 @@ void helper_review(Helper *h) {
         }
 }
 
+void helper_set_arm_delay(Helper *h, usec_t delay) {
+        if (h)
+                h->host.arm_delay = delay;
+}
+
 int helper_check(const char *path, char **reterr_msg) {
         return file_check_program(path, geteuid(), reterr_msg);
 }

@@ -30,6 +30,9 @@ int helper_new(Helper **ret, const HelperHost *host);
 Helper *helper_free(Helper *h);
 DEFINE_CLEANUP(Helper *, helper_free);
 
+/* Another delay from now on. Takes NULL. */
+void helper_set_arm_delay(Helper *h, usec_t delay);
+
 /* A challenge is there or has changed: asks about it, goes on asking, or no longer. To be called
  * after each change, its last one included. Takes a NULL helper: nothing happens. */
 void helper_challenge(Helper *h, Challenge *c);

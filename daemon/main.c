@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,14 +12,17 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
+#include "daemon/configuration.h"
 #include "daemon/exit.h"
 #include "daemon/log.h"
 #include "daemon/manager.h"
-#include "verify/http.h"
+#include "daemon/policy-files.h"
+#include "daemon/reload.h"
 
 typedef struct Options {
         bool system;
@@ -34,7 +38,7 @@ static const char usage[] =
                 "  --system           run for the machine (the default of root)\n"
                 "  --user             run for one user (the default of others)\n"
                 "  --config FILE      read this file alone, in place of the search path\n"
-                "  --check            check the configuration and end\n"
+                "  --check            check the configuration and the rules, and end\n"
                 "  --log-level LEVEL  error, warning, notice, info (the default) or debug\n"
                 "  --version, --help\n";
 
@@ -104,6 +108,13 @@ static void harden(void) {
         umask(0077);
 }
 
+static uint64_t now_monotonic(void) {
+        struct timespec ts = {0};
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
+
 static void say_all(int priority, const ErrorList *list) {
         for (size_t i = 0; i < list->n; i++)
                 log_write(priority, __FILE__, __LINE__, "%s", list->messages[i]);
@@ -121,68 +132,63 @@ static char *base_directory(const char *name, const char *fallback) {
         return path;
 }
 
-/* Not by config_load(): a configuration can be checked where the file is not. */
-static int check_authority(const Config *c, ErrorList *errors) {
-        _cleanup_free_ char *msg = NULL;
-        int r;
+/* Where this process finds its configuration, as long as it runs. */
+typedef struct Origin {
+        ConfigSource source;
+        char *config_home, *state_home, *directory;
+} Origin;
 
-        if (!c->certificate_authority)
-                return 0;
-        r = http_check_authority(c->certificate_authority, &msg);
-        if (r < 0 && error_list_add(errors, "%s", error_text(msg, r)) < 0)
-                return -ENOMEM;
-        return r;
+static void origin_done(Origin *o) {
+        free(o->config_home);
+        free(o->state_home);
+        free(o->directory);
 }
 
-/* Likewise. */
-static int check_helper(const Config *c, ErrorList *errors) {
-        _cleanup_free_ char *msg = NULL;
-        int r;
-
-        if (!c->helper)
-                return 0;
-        r = helper_check(c->helper, &msg);
-        if (r < 0 && error_list_add(errors, "Helper: %s", error_text(msg, r)) < 0)
-                return -ENOMEM;
-        return r;
-}
-
-static int load_configuration(const Options *o, Config **ret, ErrorList *warnings) {
-        _cleanup_free_ char *config_home = NULL, *state_home = NULL, *directory = NULL;
-        _cleanup_(error_list_done) ErrorList errors = {0};
-        _cleanup_(config_freep) Config *c = NULL;
-        int r;
-
-        config_home = base_directory("XDG_CONFIG_HOME", ".config");
-        state_home = base_directory("XDG_STATE_HOME", ".local/state");
+static void find_origin(Origin *ret, const Options *o) {
+        *ret = (Origin){
+                        .config_home = base_directory("XDG_CONFIG_HOME", ".config"),
+                        .state_home = base_directory("XDG_STATE_HOME", ".local/state"),
+        };
         if (o->system)
-                directory = strdup("/etc/factord");
-        else if (config_home && asprintf(&directory, "%s/factord", config_home) < 0)
-                directory = NULL;
-        ConfigSource source = {
+                ret->directory = strdup("/etc/factord");
+        else if (ret->config_home && asprintf(&ret->directory, "%s/factord", ret->config_home) < 0)
+                ret->directory = NULL;
+        ret->source = (ConfigSource){
                         .system = o->system,
                         .path = o->config,
-                        .config_directory = directory,
+                        .config_directory = ret->directory,
                         .runtime_directory = getenv("XDG_RUNTIME_DIR"),
-                        .state_home = state_home,
+                        .state_home = ret->state_home,
                         .owner = geteuid(),
         };
-        r = config_load(&c, &source, &errors, warnings);
-        if (r >= 0)
-                r = config_load_passwords(c, getenv("CREDENTIALS_DIRECTORY"), geteuid(), &errors);
-        if (r >= 0)
-                r = check_authority(c, &errors);
-        if (r >= 0)
-                r = check_helper(c, &errors);
+}
+
+static int load_configuration(const ConfigSource *source, Config **ret, ErrorList *warnings) {
+        _cleanup_(error_list_done) ErrorList errors = {0};
+        int r;
+
+        r = configuration_load(ret, source, &errors, warnings);
         say_all(LOG_ERR, &errors);
         say_all(LOG_WARNING, warnings);
-        if (r < 0) {
-                if (errors.n == 0)
-                        log_error("Cannot read the configuration: %s", strerror(-r));
-                return r;
-        }
-        *ret = TAKE_PTR(c);
-        return 0;
+        if (r < 0 && errors.n == 0)
+                log_error("Cannot read the configuration: %s", strerror(-r));
+        return r;
+}
+
+/* Rules, too: with faults in them a daemon starts, and none is in force. */
+static int check_policy(const Config *c) {
+        _cleanup_(error_list_done) ErrorList errors = {0};
+        _cleanup_(policy_freep) Policy *p = NULL;
+        int r;
+
+        r = policy_files_load(&p, c->policy_directory, geteuid(), c->system, &errors);
+        say_all(LOG_ERR, &errors);
+        if (r < 0 && errors.n == 0)
+                log_error("Cannot read the rules: %s", strerror(-r));
+        if (r < 0)
+                return EXIT_CONFIGURATION;
+        puts("The configuration is good");
+        return EXIT_SUCCESS;
 }
 
 /* A socket that the service manager listens on for us, or -1. */
@@ -196,12 +202,19 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
         return sd_event_exit(sd_event_source_get_event(s), 0);
 }
 
+/* The service manager has to know from when on what it reads is new. */
 static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
-        log_notice("The configuration is read at the start; restart to apply changes");
+        Manager **m = userdata;
+
+        if (!*m)
+                return 0;
+        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic());
+        reload(*m, NULL, NULL, NULL);
+        (void) sd_notify(false, "READY=1");
         return 0;
 }
 
-static int run(const Config *config, const ErrorList *warnings) {
+static int run(Config *config, const ConfigSource *source, const ErrorList *warnings) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_free_ char *why = NULL;
@@ -213,11 +226,17 @@ static int run(const Config *config, const ErrorList *warnings) {
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGINT, on_terminate, NULL);
         if (r >= 0)
-                r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, NULL);
+                r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, &m);
         if (r >= 0)
                 r = sd_event_set_watchdog(event, true);
+        ManagerOptions options = {
+                        .config = config,
+                        .source = source,
+                        .listen_fd = passed_socket(),
+                        .warnings = warnings,
+        };
         if (r >= 0)
-                r = manager_new(&m, event, config, passed_socket(), warnings, &exit_status, &why);
+                r = manager_new(&m, event, &options, &exit_status, &why);
         if (r < 0) {
                 log_error("%s", error_text(why, r));
                 return exit_status;
@@ -248,6 +267,7 @@ int main(int argc, char **argv) {
         Options o = {.system = geteuid() == 0, .log_priority = LOG_INFO};
         _cleanup_(error_list_done) ErrorList warnings = {0};
         _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_(origin_done) Origin origin = {0};
         int r;
 
         harden();
@@ -256,13 +276,12 @@ int main(int argc, char **argv) {
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
         log_open("factord", o.log_priority);
-        r = load_configuration(&o, &config, &warnings);
+        find_origin(&origin, &o);
+        r = load_configuration(&origin.source, &config, &warnings);
         if (r < 0)
                 return EXIT_CONFIGURATION;
-        if (o.check) {
-                puts("The configuration is good");
-                return EXIT_SUCCESS;
-        }
+        if (o.check)
+                return check_policy(config);
         block_signals();
-        return run(config, &warnings);
+        return run(config, &origin.source, &warnings);
 }

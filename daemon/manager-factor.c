@@ -150,6 +150,7 @@ int manager_drop_factor(Manager *m, Factor *f, const Actor *actor, char **reterr
                 return r;
         f->sequence = sequence;
         poller_remove(m->poller, f);
+        tickets_forget(m->tickets, f);
         factor_ref(f);
         registry_remove_factor(&m->registry, f);
         manager_tell_factor(m, f, "removed");

@@ -51,6 +51,7 @@ static void manager_discover(Manager *m, Factor *f, VerifyChallenge *item, uint6
                 registry_drop_challenges(&m->registry, challenge_has_ended, NULL);
         if (!registry_has_place(&m->registry, f)) {
                 manager_say_full(m, f);
+                f->crowded_round = round;
                 return;
         }
         if (manager_has_ended(m, item->sid))
@@ -132,6 +133,19 @@ static void manager_ask_missed(const Factor *f, uint64_t round) {
         }
 }
 
+/* Now that all which is pending is held: the oldest goes first. */
+static void manager_begin_waiting(Manager *m, Factor *f, uint64_t round) {
+        bool waits = false;
+        Challenge *c;
+
+        f->crowded = f->crowded_round == round;
+        LIST_FOREACH(c, &f->challenges, of_factor)
+        waits = waits || c->awaits_list;
+        for (size_t i = 0; waits && i < m->registry.n_challenges; i++)
+                if (m->registry.challenges[i]->factor == f)
+                        challenge_list_complete(m->registry.challenges[i]);
+}
+
 /* What a complete round did not name is no longer pending: the provider is asked what became of it.
  */
 static void manager_on_complete(PollTarget *t, uint64_t round, void *userdata) {
@@ -143,6 +157,7 @@ static void manager_on_complete(PollTarget *t, uint64_t round, void *userdata) {
         for (size_t i = 0; i < n; i++) {
                 factors[i]->last_poll = m->last_poll;
                 factor_note_poll(factors[i], NULL, NULL, false);
+                manager_begin_waiting(m, factors[i], round);
                 manager_ask_missed(factors[i], round);
         }
 }

@@ -37,7 +37,7 @@ static void manager_helper_approved(
                                 c->view.sid);
                 return;
         }
-        challenge_decide(c, VERB_APPROVE, digest, confirm, &actor, NULL, NULL);
+        challenge_decide(c, VERB_APPROVE, digest, confirm, &actor, NULL);
 }
 
 int manager_watch_sessions(Manager *m) {

@@ -16,14 +16,18 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "daemon/authorize.h"
+#include "daemon/decider.h"
 #include "daemon/enrollment.h"
 #include "daemon/examine.h"
 #include "daemon/exit.h"
 #include "daemon/life.h"
 #include "daemon/log.h"
+#include "daemon/manager-policy.h"
 #include "daemon/manager-poll.h"
 #include "daemon/manager-session.h"
+#include "daemon/policy-replay.h"
 #include "daemon/provider.h"
+#include "daemon/rules.h"
 #include "daemon/view.h"
 
 #define TIDY_INTERVAL USEC_PER_MINUTE
@@ -61,13 +65,6 @@ void manager_notify_status(Manager *m) {
 void manager_poke(Manager *m) {
         poller_poke(m->poller);
         examine_revoked(m);
-}
-
-static Verb manager_policy(const ChallengeView *v, const char **ret_rule, void *userdata) {
-        Manager *m = userdata;
-
-        *ret_rule = "default";
-        return m->config->default_decision == CONFIG_DEFAULT_ASK ? VERB_ASK : VERB_IGNORE;
 }
 
 static void manager_challenge_changed(Challenge *c, void *userdata) {
@@ -112,6 +109,18 @@ static bool challenge_is_done_with(const Challenge *c, void *userdata) {
                                usec_add(c->changed, USEC_PER_DAY) < now_realtime());
 }
 
+static void manager_prune_tickets(Manager *m, usec_t now) {
+        usec_t retain = m->config->audit_retain;
+        usec_t before = usec_sub(now, retain < TICKET_KEPT ? retain : TICKET_KEPT);
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        r = store_tickets_prune(m->store, before, &why);
+        if (r < 0)
+                log_warning("Cannot drop old tickets from the store: %s; ignoring",
+                                error_text(why, r));
+}
+
 static void manager_prune(Manager *m) {
         usec_t now = api_now(m->api);
         _cleanup_free_ char *why = NULL;
@@ -123,6 +132,7 @@ static void manager_prune(Manager *m) {
         if (r < 0)
                 log_warning("Cannot drop old challenges from the store: %s; ignoring",
                                 error_text(why, r));
+        manager_prune_tickets(m, now);
 }
 
 static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -136,6 +146,7 @@ static int manager_on_tidy(sd_event_source *s, uint64_t usec, void *userdata) {
         if (api_clock(m->api)->heard && usec_add(m->pruned, PRUNE_INTERVAL) <= now_boottime())
                 manager_prune(m);
         manager_tidy_prompts(m);
+        tickets_tidy(m->tickets);
         examine_due(m);
         (void) sd_event_source_set_time_relative(s, TIDY_INTERVAL);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -242,12 +253,20 @@ static int manager_open_store(Manager *m, int *ret_exit, char **reterr_msg) {
         if (r < 0)
                 return r;
         m->host.prompts = m->prompts;
+        r = tickets_new(&m->tickets, m->store, api_clock(m->api));
+        if (r < 0)
+                return r;
+        m->host.tickets = m->tickets;
         r = audit_trail_new(&m->audit, m->event, m->store, m->api, m->config);
         if (r < 0)
                 return r;
-        r = manager_load_factors(m, reterr_msg);
+        r = manager_prepare_policy(m, reterr_msg);
+        if (r >= 0)
+                r = manager_load_factors(m, reterr_msg);
         if (r >= 0)
                 r = manager_resume_budgets(m, reterr_msg);
+        if (r >= 0)
+                r = tickets_load(m->tickets, &m->registry, reterr_msg);
         if (r < 0)
                 return r;
         return manager_load_challenges(m, reterr_msg);
@@ -397,9 +416,7 @@ static int manager_join_bus(Manager *m, char **reterr_msg) {
 
 int manager_new(Manager **ret,
                 sd_event *event,
-                const Config *config,
-                int listen_fd,
-                const ErrorList *warnings,
+                const ManagerOptions *options,
                 int *ret_exit,
                 char **reterr_msg) {
         _cleanup_(manager_freep) Manager *m = NULL;
@@ -410,18 +427,19 @@ int manager_new(Manager **ret,
         if (!m)
                 return -ENOMEM;
         m->event = sd_event_ref(event);
-        m->config = config;
+        m->config = options->config;
+        m->source = options->source;
         m->started = now_realtime();
         m->host = (ChallengeHost){
                         .event = event,
                         .facts = &m->facts,
-                        .policy = manager_policy,
                         .changed = manager_challenge_changed,
                         .revoked = manager_revoked,
                         .unconfirmed = manager_unconfirmed,
                         .userdata = m,
         };
-        r = manager_prepare(m, warnings);
+        manager_host_policy(&m->host);
+        r = manager_prepare(m, options->warnings);
         if (r < 0)
                 return r;
         *ret_exit = EXIT_CONFIGURATION;
@@ -437,7 +455,7 @@ int manager_new(Manager **ret,
         r = manager_open_store(m, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
-        r = manager_listen(m, listen_fd, ret_exit, reterr_msg);
+        r = manager_listen(m, options->listen_fd, ret_exit, reterr_msg);
         if (r < 0)
                 return r;
         r = manager_join_bus(m, reterr_msg);
@@ -471,8 +489,12 @@ Manager *manager_free(Manager *m) {
         enrollment_cancel_all(m);
         provider_cancel_all(m);
         examine_cancel_all(m);
+        policy_replay_cancel_all(m);
         poller_free(m->poller);
+        tickets_free(m->tickets);
         registry_done(&m->registry);
+        deciders_free(m->deciders);
+        rules_free(m->rules);
         bus_free(m->bus);
         prompts_free(m->prompts);
         monitor_free(m->monitor);
@@ -486,6 +508,7 @@ Manager *manager_free(Manager *m) {
         free(m->accounts);
         metadata_facts_done(&m->facts);
         error_list_done(&m->problems);
+        error_list_done(&m->faults);
         sd_event_unref(m->event);
         free(m);
         return NULL;

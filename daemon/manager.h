@@ -11,21 +11,28 @@
 #include "daemon/poller.h"
 #include "daemon/prompt.h"
 #include "daemon/registry.h"
+#include "daemon/tickets.h"
 #include "ipc/server.h"
 #include "ipc/session-lock.h"
 
 typedef struct Authorization Authorization;
+typedef struct Deciders Deciders;
 typedef struct Enrollment Enrollment;
 typedef struct Examination Examination;
+typedef struct PolicyReplay PolicyReplay;
 typedef struct Polkit Polkit;
 typedef struct ProviderCall ProviderCall;
+typedef struct Rules Rules;
 
 struct Manager {
         sd_event *event;
-        const Config *config;
+        Config *config;
+        const ConfigSource *source; /* where it came from */
         usec_t started;
         Store *store;
         AuditTrail *audit;
+        Rules *rules;
+        Deciders *deciders;
         Api *api;
         Poller *poller;
         Account *accounts; /* one for each of the configuration's */
@@ -33,6 +40,7 @@ struct Manager {
         MetadataFacts facts;
         ChallengeHost host;
         Prompts *prompts;
+        Tickets *tickets;
         Monitor *monitor;
         Enrollment *enrollments;      /* under way */
         ProviderCall *provider_calls; /* under way */
@@ -45,22 +53,28 @@ struct Manager {
         LIST_HEAD(, Authorization) authorizations; /* calls that wait for its answer */
         sd_event_source *tidy;
         ClockWatch *clock_watch;
-        ErrorList problems; /* of the start, for status */
+        ErrorList problems;                /* of the start, for status */
+        ErrorList faults;                  /* of the configuration, at the last reload */
+        LIST_HEAD(, PolicyReplay) replays; /* under way */
         usec_t last_poll;
         usec_t pruned;   /* boot time when the store was */
         unsigned n_open; /* challenges that are not final */
         bool is_full;    /* that no more challenges are held was said */
 };
 
+typedef struct ManagerOptions {
+        Config *config;             /* borrowed; a reload changes it; its passwords are loaded */
+        const ConfigSource *source; /* borrowed */
+        int listen_fd;              /* a socket that is listened on already, or -1 */
+        const ErrorList *warnings;  /* of the configuration */
+} ManagerOptions;
+
 /* Opens the store, loads what is in it, prepares the transport and listens; nothing is polled
- * before manager_start(). The configuration is borrowed; its passwords are loaded. *ret_exit is the
- * exit status that fits a failure (73 socket or store in use, 74 store, 78 configuration, 1 else).
- * Returns 0 or -errno with a message. */
+ * before manager_start(). *ret_exit is the exit status that fits a failure (73 socket or store in
+ * use, 74 store, 78 configuration, 1 else). Returns 0 or -errno with a message. */
 int manager_new(Manager **ret,
                 sd_event *event,
-                const Config *config,
-                int listen_fd,
-                const ErrorList *warnings,
+                const ManagerOptions *options,
                 int *ret_exit,
                 char **reterr_msg);
 /* Goes on with what was under way when the last run ended, and starts polling. */
@@ -74,6 +88,10 @@ Account *manager_account(Manager *m, const char *name);
 /* The factor of a name or SID if the caller may see it; else answers NoSuchFactor and returns NULL.
  */
 Factor *manager_visible_factor(Manager *m, Call *call, const char *name_or_sid);
+
+/* The challenge of a SID or of its beginning, if the caller may see it; NULL when the call is
+ * answered: operations.c. */
+Challenge *manager_visible_challenge(Manager *m, Call *call, const char *sid);
 
 /* The factor of a row of the store, or NULL. */
 Factor *manager_factor_by_id(Manager *m, int64_t id);

@@ -119,8 +119,12 @@ static void set_owner(Manager *m, Call *call, Factor *f, uid_t owner) {
         uid_t before = f->record.owner;
         int r;
 
-        f->record.owner = owner;
-        r = manager_update_factor(m, f, "owner", &actor, &why);
+        /* What the former owner's jobs announced is not the new one's. */
+        r = owner != before ? tickets_revoke_all(m->tickets, f, &actor, &why) : 0;
+        if (r >= 0) {
+                f->record.owner = owner;
+                r = manager_update_factor(m, f, "owner", &actor, &why);
+        }
         if (r < 0) {
                 f->record.owner = before;
                 (void) call_error(call, IPC_STORE_ERROR, NULL, "%s", error_text(why, r));

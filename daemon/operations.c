@@ -11,12 +11,16 @@
 #include "daemon/enroll.h"
 #include "daemon/import.h"
 #include "daemon/life.h"
+#include "daemon/list-reply.h"
 #include "daemon/log.h"
 #include "daemon/manager-session.h"
 #include "daemon/operations-audit.h"
 #include "daemon/operations-factor.h"
+#include "daemon/operations-policy.h"
+#include "daemon/operations-ticket.h"
 #include "daemon/parameters.h"
 #include "daemon/provider.h"
+#include "daemon/rules.h"
 #include "daemon/view.h"
 
 static json_object *status_accounts(const Manager *m) {
@@ -34,6 +38,16 @@ static json_object *status_accounts(const Manager *m) {
         return list;
 }
 
+static void status_add_problem(json_object *list, const char *intro, const char *what) {
+        _cleanup_free_ char *text = NULL;
+
+        if (asprintf(&text, "%s%s", intro, what) < 0) {
+                text = NULL;
+                return;
+        }
+        json_object_array_add(list, json_object_new_string(text));
+}
+
 /* What an administrator has to know of the daemon as a whole. */
 static void status_add_problems(const Manager *m, json_object *list) {
         if (store_problem(m->store))
@@ -46,8 +60,13 @@ static void status_add_problems(const Manager *m, json_object *list) {
                                                        "ones of the factors that have many are not "
                                                        "taken up"));
         audit_trail_problems(m->audit, list);
+        rules_problems(m->rules, list);
+        for (size_t i = 0; i < m->faults.n; i++)
+                status_add_problem(list,
+                                "The configuration has faults, and the old one stays in force: ",
+                                m->faults.messages[i]);
         for (size_t i = 0; i < m->problems.n; i++)
-                json_object_array_add(list, json_object_new_string(m->problems.messages[i]));
+                status_add_problem(list, "", m->problems.messages[i]);
 }
 
 /* And each owner of his factors. */
@@ -178,34 +197,9 @@ static void operation_get_status(Manager *m, Call *call) {
         view_add_string(o, "store_problem", peer->administrator ? store_problem(m->store) : NULL);
         view_add(o, "problems", status_problems(m, peer));
         view_add(o, "prompt", status_prompt(m->config));
+        view_add(o, "policy", peer->administrator ? view_policy(m) : NULL);
         view_add(o, "locked", json_object_new_boolean(manager_is_locked(m, peer->uid)));
         (void) call_reply(call, view_reply("status", o));
-}
-
-/* A list under way: an item a reply with "more", else all in one. */
-typedef struct ListReply {
-        Call *call;
-        const char *key;
-        json_object *all;
-} ListReply;
-
-static void list_begin(ListReply *l, Call *call, const char *key) {
-        *l = (ListReply){.call = call, .key = key, .all = json_object_new_array()};
-}
-
-/* Takes the item. Returns false when the caller has gone. */
-static bool list_item(ListReply *l, json_object *item) {
-        json_object_array_add(l->all, item);
-        if (!call_wants_more(l->call))
-                return true;
-        if (call_reply_more(l->call, view_reply(l->key, TAKE_PTR(l->all))) < 0)
-                return false;
-        l->all = json_object_new_array();
-        return true;
-}
-
-static void list_end(ListReply *l) {
-        (void) call_reply(l->call, view_reply(l->key, l->all));
 }
 
 /* What keeps its account's requests from working keeps it, too. */
@@ -282,8 +276,7 @@ static bool challenge_visible(const Challenge *c, const void *userdata) {
         return call_peer_may(userdata, c->view.owner);
 }
 
-/* The challenge of a SID or of its beginning; NULL when the call is answered. */
-static Challenge *find_challenge(Manager *m, Call *call, const char *sid) {
+Challenge *manager_visible_challenge(Manager *m, Call *call, const char *sid) {
         Challenge *c = NULL;
         int r;
 
@@ -312,7 +305,7 @@ static void operation_get_challenge(Manager *m, Call *call) {
 
         if (!parameters_read(call, fields, ELEMENTSOF(fields), &sid))
                 return;
-        c = find_challenge(m, call, sid);
+        c = manager_visible_challenge(m, call, sid);
         if (c)
                 (void) call_reply(call, view_reply("challenge", view_challenge(c)));
 }
@@ -361,14 +354,14 @@ static void decide(Manager *m, Call *call, Verb verb) {
 
         if (!parameters_read(call, fields, n, &p))
                 return;
-        c = find_challenge(m, call, p.sid);
+        c = manager_visible_challenge(m, call, p.sid);
         if (c && verb != VERB_IGNORE && !streq(p.sid, c->view.sid))
                 (void) call_invalid(call, "sid", "A decision names the whole SID");
         else if (c && !is_locked_out(m, call, verb) && manager_authorize(m, call, c->view.factor)) {
                 Actor actor = manager_actor(call);
                 const char *confirm =
                                 parameter_given(call, "confirm") ? secret_string(&p.confirm) : NULL;
-                challenge_decide(c, verb, p.digest, confirm, &actor, NULL, call);
+                challenge_decide(c, verb, p.digest, confirm, &actor, call);
         }
         json_fields_done(fields, n, &p);
 }
@@ -409,6 +402,9 @@ void manager_dispatch(Call *call, void *userdata) {
                         [OPERATION_APPROVE] = operation_approve,
                         [OPERATION_DENY] = operation_deny,
                         [OPERATION_IGNORE] = operation_ignore,
+                        [OPERATION_EXPECT] = operation_expect,
+                        [OPERATION_LIST_TICKETS] = operation_list_tickets,
+                        [OPERATION_REVOKE_TICKET] = operation_revoke_ticket,
                         [OPERATION_ENROLL_PUSH] = enroll_push,
                         [OPERATION_ENROLL_TOTP] = enroll_totp,
                         [OPERATION_IMPORT] = import_accounts,
@@ -423,6 +419,9 @@ void manager_dispatch(Call *call, void *userdata) {
                         [OPERATION_ACCESS_TOKEN_CREATE] = provider_access_token_create,
                         [OPERATION_READ_AUDIT] = operation_read_audit,
                         [OPERATION_VERIFY_AUDIT] = operation_verify_audit,
+                        [OPERATION_RELOAD] = operation_reload,
+                        [OPERATION_EXPLAIN_POLICY] = operation_explain_policy,
+                        [OPERATION_REPLAY_POLICY] = operation_replay_policy,
         };
         _cleanup_(call_unrefp) Call *held = call;
 

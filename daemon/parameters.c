@@ -2,6 +2,7 @@
 
 #include "daemon/parameters.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
@@ -47,6 +48,38 @@ bool parameter_new_name(const Manager *m, Call *call, const char *name) {
         else
                 return true;
         return false;
+}
+
+static const JsonField field_fields[] = {
+                {"label", JSON_STRING, offsetof(DetailField, label), JSON_MANDATORY},
+                {"value", JSON_STRING, offsetof(DetailField, value), JSON_MANDATORY},
+};
+
+void field_list_done(FieldList *l) {
+        detail_fields_done(l->items, l->n);
+}
+
+int field_list_read(const char *raw, FieldList *ret, char **reterr_msg) {
+        _cleanup_free_ JsonSlice *slices = NULL;
+        size_t n = 0;
+        int r;
+
+        r = json_array_split((JsonSlice){raw, strlen(raw)}, &slices, &n);
+        if (r < 0)
+                return error_set(reterr_msg, r, "fields must be a list");
+        ret->items = calloc(n + 1, sizeof(DetailField));
+        if (!ret->items)
+                return -ENOMEM;
+        for (; ret->n < n; ret->n++) {
+                _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+                r = json_doc_parse(&doc, slices[ret->n].data, slices[ret->n].len, reterr_msg);
+                if (r >= 0)
+                        r = json_doc_read(doc, field_fields, ELEMENTSOF(field_fields), true,
+                                        &ret->items[ret->n], reterr_msg);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 static const JsonField target_fields[] = {

@@ -16,6 +16,17 @@ bool parameter_owner(Call *call, int64_t owner, uid_t *ret);
 /* Whether the parameter "name" can be a new factor's; if not, the call is answered. */
 bool parameter_new_name(const Manager *m, Call *call, const char *name);
 
+/* Details, as the interface file's DetailField has them. */
+typedef struct FieldList {
+        DetailField *items;
+        size_t n;
+} FieldList;
+
+void field_list_done(FieldList *l);
+/* Reads a list from raw JSON text, strictly. *ret must be zero, and is freed with field_list_done()
+ * also after a failure. Returns 0, or -EBADMSG with the reason, -ENOMEM. */
+int field_list_read(const char *raw, FieldList *ret, char **reterr_msg);
+
 /* Whose challenges, as the interface file's Target has it. */
 typedef struct Target {
         char *factor, *account, *service_sid, *identity;

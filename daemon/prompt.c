@@ -124,7 +124,8 @@ int prompts_plan(Prompts *p, Challenge *c, ChallengeState to, PromptEffect *ret)
         PromptEffect e = {.prompted = c->prompted};
         int r = 0;
 
-        if (to == CHALLENGE_ASKING && !c->group) {
+        /* What a rule settles in the end is nobody's prompt. */
+        if (to == CHALLENGE_ASKING && !c->group && !c->held_rule) {
                 r = prompt_group_get(&p->groups, c, &e.joins);
                 if (r < 0)
                         return r;
@@ -277,6 +278,12 @@ static int prompts_due(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
+void prompts_set_limit(Prompts *p, unsigned n, usec_t span) {
+        p->options.limit = (BudgetLimit){n, span};
+        /* A cool-down may end sooner now. */
+        arm(p, now_boottime());
+}
+
 /* After a restart. */
 
 int prompts_resume(Prompts *p, Challenge *c) {
@@ -340,7 +347,7 @@ size_t prompt_repeats(const Challenge *c) {
 }
 
 bool prompt_is_quiet(const Challenge *c) {
-        return is_undecided(c) && (prompt_leader(c) || c->factor->budget.cooling);
+        return is_undecided(c) && (prompt_leader(c) || c->factor->budget.cooling || c->held_rule);
 }
 
 Confirm prompt_confirm(const Challenge *c) {

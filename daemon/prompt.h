@@ -41,6 +41,8 @@ typedef struct PromptEffect {
 
 /* Returns 0 or -errno. */
 int prompts_new(Prompts **ret, sd_event *event, const PromptsOptions *options);
+/* Another limit from now on. */
+void prompts_set_limit(Prompts *p, unsigned n, usec_t span);
 /* When no challenge is left. Takes NULL, returns NULL. */
 Prompts *prompts_free(Prompts *p);
 DEFINE_CLEANUP(Prompts *, prompts_free);

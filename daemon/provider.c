@@ -62,43 +62,6 @@ static void create_parameters_done(CreateParameters *p) {
         json_fields_done(create_fields, ELEMENTSOF(create_fields), p);
 }
 
-typedef struct FieldList {
-        DetailField *items;
-        size_t n;
-} FieldList;
-
-static const JsonField field_fields[] = {
-                {"label", JSON_STRING, offsetof(DetailField, label), JSON_MANDATORY},
-                {"value", JSON_STRING, offsetof(DetailField, value), JSON_MANDATORY},
-};
-
-static void field_list_done(FieldList *l) {
-        detail_fields_done(l->items, l->n);
-}
-
-static int field_list_read(const char *raw, FieldList *ret, char **reterr_msg) {
-        _cleanup_free_ JsonSlice *slices = NULL;
-        size_t n = 0;
-        int r;
-
-        r = json_array_split((JsonSlice){raw, strlen(raw)}, &slices, &n);
-        if (r < 0)
-                return error_set(reterr_msg, r, "fields must be a list");
-        ret->items = calloc(n + 1, sizeof(DetailField));
-        if (!ret->items)
-                return -ENOMEM;
-        for (; ret->n < n; ret->n++) {
-                _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
-                r = json_doc_parse(&doc, slices[ret->n].data, slices[ret->n].len, reterr_msg);
-                if (r >= 0)
-                        r = json_doc_read(doc, field_fields, ELEMENTSOF(field_fields), true,
-                                        &ret->items[ret->n], reterr_msg);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 #define EXPIRES_IN_MAX ((int64_t) (USEC_PER_DAY / USEC_PER_MSEC))
 
 /* A span becomes a date by the provider's clock: the caller's may be wrong. Answers the call when

@@ -42,7 +42,7 @@ json_object *view_api_error(int http_status, int64_t code) {
         return o;
 }
 
-static json_object *view_fields(const Challenge *c) {
+static json_object *view_shown_fields(const Challenge *c) {
         const ChallengeView *v = &c->view;
         json_object *fields = json_object_new_array();
 
@@ -55,6 +55,18 @@ static json_object *view_fields(const Challenge *c) {
                         json_object_put(f);
         }
         return fields;
+}
+
+json_object *view_fields(const DetailField *fields, size_t n) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *f = view_object_of_string("label", fields[i].label);
+                view_add_string(f, "value", fields[i].value);
+                if (json_object_array_add(list, f) < 0)
+                        json_object_put(f);
+        }
+        return list;
 }
 
 /* What a prompter goes by. */
@@ -85,7 +97,7 @@ json_object *view_challenge(const Challenge *c) {
         view_add_string(o, "service_sid", v->service_sid);
         view_add_string(o, "identity", v->identity);
         view_add_string(o, "message", v->message);
-        view_add(o, "fields", view_fields(c));
+        view_add(o, "fields", view_shown_fields(c));
         view_add_time(o, "created", v->created);
         view_add_time(o, "expires", v->expires);
         view_add_string(o, "reason", v->reason);

@@ -17,5 +17,7 @@ void view_add_int(json_object *o, const char *key, int64_t value);
 void view_add_time(json_object *o, const char *key, usec_t t); /* 0: null */
 
 json_object *view_api_error(int http_status, int64_t code);
+/* Details, exact. */
+json_object *view_fields(const DetailField *fields, size_t n);
 json_object *view_challenge(const Challenge *c);
 json_object *view_factor(const Factor *f);

@@ -33,6 +33,12 @@ static const BusMethod manager_methods[] = {
           N(sid) N(digest) N(challenge), false },
         { "Ignore",            OPERATION_IGNORE,                "s",           "a{sv}",
           N(sid) N(challenge), false },
+        { "Expect",            OPERATION_EXPECT,                "sa{sv}",      "a{sv}",
+          N(factor) N(options) N(reply), false },
+        { "ListTickets",       OPERATION_LIST_TICKETS,          "",            "aa{sv}",
+          N(tickets), false },
+        { "RevokeTicket",      OPERATION_REVOKE_TICKET,         "x",           "",
+          N(id), false },
         { "EnrollPush",        OPERATION_ENROLL_PUSH,           "sssa{sv}",    "a{sv}",
           N(name) N(service_sid) N(identity) N(options) N(factor), true },
         { "EnrollTotp",        OPERATION_ENROLL_TOTP,           "ssssa{sv}",   "a{sv}",
@@ -59,6 +65,12 @@ static const BusMethod manager_methods[] = {
           N(account) N(service_sid) N(identity) N(options) N(reply), true },
         { "VerifyAudit",       OPERATION_VERIFY_AUDIT,          "a{sv}",       "a{sv}",
           N(options) N(reply), false },
+        { "Reload",            OPERATION_RELOAD,                "",            "a{sv}",
+          N(reply), false },
+        { "ExplainPolicy",     OPERATION_EXPLAIN_POLICY,        "s",           "a{sv}",
+          N(sid) N(reply), false },
+        { "ReplayPolicy",      OPERATION_REPLAY_POLICY,         "a{sv}",       "aa{sv}",
+          N(options) N(challenges), false },
 };
 
 static const BusProperty manager_properties[] = {

@@ -13,6 +13,9 @@ const Operation operations[_OPERATION_MAX] = {
                 [OPERATION_APPROVE] = {"Approve", RIGHT_OWNER, false},
                 [OPERATION_DENY] = {"Deny", RIGHT_OWNER, false},
                 [OPERATION_IGNORE] = {"Ignore", RIGHT_OWNER, false},
+                [OPERATION_EXPECT] = {"Expect", RIGHT_OWNER, false},
+                [OPERATION_LIST_TICKETS] = {"ListTickets", RIGHT_ANYONE, true},
+                [OPERATION_REVOKE_TICKET] = {"RevokeTicket", RIGHT_OWNER, false},
                 [OPERATION_ENROLL_PUSH] = {"EnrollPush", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_ENROLL_TOTP] = {"EnrollTotp", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_IMPORT] = {"Import", RIGHT_ADMINISTRATOR, false},
@@ -27,10 +30,14 @@ const Operation operations[_OPERATION_MAX] = {
                 [OPERATION_ACCESS_TOKEN_CREATE] = {"AccessTokenCreate", RIGHT_ADMINISTRATOR, false},
                 [OPERATION_READ_AUDIT] = {"ReadAudit", RIGHT_ADMINISTRATOR, true},
                 [OPERATION_VERIFY_AUDIT] = {"VerifyAudit", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_RELOAD] = {"Reload", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_EXPLAIN_POLICY] = {"ExplainPolicy", RIGHT_ADMINISTRATOR, false},
+                [OPERATION_REPLAY_POLICY] = {"ReplayPolicy", RIGHT_ADMINISTRATOR, true},
 };
 
 const char *operation_action(OperationId id) {
-        if (id == OPERATION_APPROVE || id == OPERATION_DENY || id == OPERATION_IGNORE)
+        if (id == OPERATION_APPROVE || id == OPERATION_DENY || id == OPERATION_IGNORE ||
+                        id == OPERATION_EXPECT || id == OPERATION_REVOKE_TICKET)
                 return OPERATION_ACTION_APPROVE;
         if (id == OPERATION_GET_CODE)
                 return OPERATION_ACTION_GET_CODE;

@@ -108,6 +108,7 @@ int verdict_make(Evaluation *e, const Rule *r, const RuleResult *result, PolicyV
         ret->verb = VERB_ASK;
         if (result->outcome == RULE_MATCHES)
                 return verdict_of_match(e, r, ret);
+        ret->untold = true;
         error = rule_result_text(e, r, result, &text);
         if (error < 0)
                 return error;
@@ -125,6 +126,17 @@ static int add_note(Evaluation *e, const Rule *r, const RuleResult *result, Poli
         return error_list_add(&v->notes, "rule '%s' does not match: %s", r->name, text);
 }
 
+/* Likewise, for whoever may not see the challenge's text. */
+static void note_rule(const Rule *r, const RuleResult *result, PolicyVerdict *v) {
+        bool given_up = result->outcome == RULE_GIVEN_UP ||
+                        (result->outcome == RULE_ASKS && result->why.outcome == CONDITION_GIVEN_UP);
+
+        if (given_up && !v->given_up)
+                v->given_up = r->name;
+        if (result->outcome == RULE_DOUBTS && !v->doubted)
+                v->doubted = r->name;
+}
+
 static int decide(const Policy *p, Evaluation *e, PolicyVerdict *v) {
         for (size_t i = 0; i < p->n_rules; i++) {
                 const Rule *r = &p->rules[i];
@@ -136,10 +148,12 @@ static int decide(const Policy *p, Evaluation *e, PolicyVerdict *v) {
                         break;
                 case RULE_DOUBTS:
                 case RULE_GIVEN_UP:
+                        note_rule(r, &result, v);
                         error = add_note(e, r, &result, v);
                         break;
                 case RULE_MATCHES:
                 case RULE_ASKS:
+                        note_rule(r, &result, v);
                         return verdict_make(e, r, &result, v);
                 }
                 if (error < 0)

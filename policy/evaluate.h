@@ -50,6 +50,10 @@ typedef struct PolicyVerdict {
         int64_t ticket;        /* to be consumed when this approves; 0: none */
         char *reason;          /* one line, safe for a terminal */
         ErrorList notes;       /* what went wrong in rules that then did not match; likewise */
+        bool untold; /* the rule asks because a condition could not be told: the reason has the
+                        challenge's text in it */
+        const char *given_up; /* the first rule of which a regular expression was given up */
+        const char *doubted; /* the first that could approve, but nothing approves this challenge */
 } PolicyVerdict;
 
 /* Decides. *ret is filled, and freed with policy_verdict_done(). Returns 0 or -ENOMEM. */
@@ -59,6 +63,21 @@ void policy_verdict_done(PolicyVerdict *v);
 
 /* The decision as rules write it: "approve", "unix:/path". *ret is new. Returns 0 or -ENOMEM. */
 int policy_verdict_decision(const PolicyVerdict *v, char **ret);
+
+/* Whether a rule that may approve wants a ticket and is not about other factors. */
+bool policy_wants_tickets(const Policy *p, const char *factor, FactorType type);
+
+/* Limits of what a ticket names: what the provider allows of a detail. */
+#define POLICY_TICKET_MESSAGE_MAX 4096 /* bytes, as of a pattern */
+#define POLICY_TICKET_FIELDS_MAX 20
+#define POLICY_TICKET_LABEL_MAX 36  /* characters */
+#define POLICY_TICKET_VALUE_MAX 128 /* characters */
+
+/* Whether a ticket for a factor of that type makes sense: that it can fit something, and not
+ * anything. ticket-check.c. Returns 0; -EINVAL with the reason and, in *ret_what, what it is about:
+ * "message" or "fields"; -ENOMEM. */
+int policy_ticket_check(
+                const PolicyTicket *t, FactorType type, const char **ret_what, char **reterr_msg);
 
 /* Whether the ticket fits the challenge: its factor, its time, message and fields. Says nothing of
  * other challenges that it may fit as well. A ticket without factor, or with a faulty glob, fits

@@ -72,3 +72,33 @@ void evaluation_find_ticket(Evaluation *e) {
                 e->ticket = best->id;
         }
 }
+
+/* By its name and type alone; what can't be told may be. */
+static bool may_be_about(
+                const Rule *r, RegexScratch *scratch, const char *factor, FactorType type) {
+        for (size_t i = 0; i < r->n_conditions; i++) {
+                const Condition *c = &r->conditions[i];
+
+                if (c->kind == CONDITION_TYPE && (c->type == type) == c->not_type)
+                        return false;
+                if (c->kind == CONDITION_FACTOR &&
+                                pattern_match(&c->pattern, scratch, factor) == PATTERN_NO)
+                        return false;
+        }
+        return true;
+}
+
+bool policy_wants_tickets(const Policy *p, const char *factor, FactorType type) {
+        _cleanup_(regex_scratch_freep) RegexScratch *scratch = NULL;
+
+        if (regex_scratch_new(&scratch) < 0)
+                return true;
+        for (size_t i = 0; i < p->n_rules; i++) {
+                const Rule *r = &p->rules[i];
+
+                if (r->may_approve && rule_condition(r, CONDITION_TICKET) &&
+                                may_be_about(r, scratch, factor, type))
+                        return true;
+        }
+        return false;
+}

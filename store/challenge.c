@@ -11,7 +11,7 @@
 /* With the standing decision; in the order of read_challenge(). */
 #define SELECT_CHALLENGE                                                                           \
         "SELECT c.sid, c.factor_id, c.state, c.document, c.reason, c.expires, c.changed, "         \
-        "c.sequence, c.attempts, c.mismatches, c.asked, "                                          \
+        "c.sequence, c.attempts, c.mismatches, c.asked, c.held_rule, c.held_verb, "                \
         "d.id IS NOT NULL, d.id, d.digest, d.verb, d.uid, d.door, d.rule, d.made "                 \
         "FROM challenge c "                                                                        \
         "LEFT JOIN decision d ON d.challenge_sid = c.sid AND d.voided IS NULL "
@@ -19,6 +19,7 @@
 void store_challenge_done(StoreChallenge *c) {
         free(c->document);
         free(c->reason);
+        free(c->held_rule);
         store_decision_done(&c->decision);
         *c = (StoreChallenge){0};
 }
@@ -57,6 +58,15 @@ static void read_decision(Statement *st, const StoreChallenge *c, StoreDecision 
         d->made = column_usec(st);
 }
 
+static void read_held(Statement *st, StoreChallenge *c) {
+        _cleanup_free_ char *verb = NULL;
+
+        c->held_rule = column_text(st);
+        verb = column_text(st);
+        /* Nothing else is held back. */
+        c->held_verb = verb && verb_from_string(verb) == VERB_DENY ? VERB_DENY : VERB_IGNORE;
+}
+
 static int read_challenge(Statement *st, StoreChallenge *c, char **reterr_msg) {
         column_copy(st, c->sid, sizeof(c->sid));
         c->factor_id = column_int(st);
@@ -69,6 +79,7 @@ static int read_challenge(Statement *st, StoreChallenge *c, char **reterr_msg) {
         c->attempts = column_int(st);
         c->mismatches = column_int(st);
         c->asked = column_usec(st);
+        read_held(st, c);
         c->has_decision = column_int(st) != 0;
         if (c->has_decision)
                 read_decision(st, c, &c->decision);
@@ -83,14 +94,17 @@ static int write_challenge(
 
         r = statement_prepare(&st, s,
                         "INSERT INTO challenge (sid, factor_id, state, final, document, reason, "
-                        "expires, changed, sequence, attempts, mismatches, asked) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO UPDATE "
+                        "expires, changed, sequence, attempts, mismatches, asked, held_rule, "
+                        "held_verb) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO "
+                        "UPDATE "
                         "SET factor_id = excluded.factor_id, "
                         "state = excluded.state, final = excluded.final, "
                         "document = excluded.document, reason = excluded.reason, "
                         "expires = excluded.expires, changed = excluded.changed, "
                         "sequence = excluded.sequence, attempts = excluded.attempts, "
-                        "mismatches = excluded.mismatches, asked = excluded.asked",
+                        "mismatches = excluded.mismatches, asked = excluded.asked, "
+                        "held_rule = excluded.held_rule, held_verb = excluded.held_verb",
                         reterr_msg);
         if (r < 0)
                 return r;
@@ -107,6 +121,8 @@ static int write_challenge(
         bind_int(&st, c->attempts);
         bind_int(&st, c->mismatches);
         bind_usec(&st, c->asked);
+        bind_text(&st, c->held_rule);
+        bind_text(&st, c->held_rule ? verb_to_string(c->held_verb) : NULL);
 
         r = statement_run(&st, reterr_msg);
         if (r == -ENOENT)
@@ -195,6 +211,30 @@ int store_challenges_load(
                 return r;
 
         bind_usec(&st, now);
+        return read_all(&st, ret, ret_n, reterr_msg);
+}
+
+int store_challenges_page(Store *s,
+                uint64_t after,
+                usec_t since,
+                size_t max,
+                StoreChallenge **ret,
+                size_t *ret_n,
+                char **reterr_msg) {
+        _cleanup_(statement_done) Statement st = {0};
+        int r;
+
+        r = statement_prepare(&st, s,
+                        SELECT_CHALLENGE
+                        "WHERE c.sequence > ? AND c.changed >= ? AND c.document IS NOT NULL "
+                        "ORDER BY c.sequence LIMIT ?",
+                        reterr_msg);
+        if (r < 0)
+                return r;
+
+        bind_int(&st, (int64_t) after);
+        bind_usec(&st, since);
+        bind_int(&st, (int64_t) max);
         return read_all(&st, ret, ret_n, reterr_msg);
 }
 

@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "store/database.h"
 
@@ -87,5 +88,36 @@ int store_decision_void(Store *s,
                 return error_set(reterr_msg, -ENOENT, "The store holds no decision on challenge %s",
                                 challenge_sid);
 
+        return 0;
+}
+
+int store_decisions_count(Store *s,
+                int64_t factor_id,
+                const char *rule,
+                usec_t after,
+                usec_t until,
+                unsigned *ret,
+                char **reterr_msg) {
+        _cleanup_(statement_done) Statement st = {0};
+        int64_t n = 0;
+        bool found;
+        int r;
+
+        r = statement_prepare(&st, s,
+                        "SELECT count(*) FROM decision "
+                        "WHERE factor_id = ? AND rule = ? AND made > ? AND made <= ?",
+                        reterr_msg);
+        if (r < 0)
+                return r;
+
+        bind_int(&st, factor_id);
+        bind_text(&st, rule);
+        bind_usec(&st, after);
+        bind_usec(&st, until);
+        r = statement_take_int(&st, &found, &n, reterr_msg);
+        if (r < 0)
+                return r;
+
+        *ret = n > UINT_MAX ? UINT_MAX : (unsigned) n;
         return 0;
 }

@@ -131,6 +131,14 @@ static const char *const migrations[] = {
                 "  fault_row INTEGER NOT NULL,"
                 "  seal BLOB NOT NULL"
                 ") WITHOUT ROWID;",
+
+                /* local: the times are this machine's, no server had been heard. */
+                "ALTER TABLE ticket ADD COLUMN local INTEGER NOT NULL DEFAULT 0;"
+                "CREATE INDEX ticket_expires ON ticket (expires);",
+
+                /* The rule that decides it at the end unless a person does, and how. */
+                "ALTER TABLE challenge ADD COLUMN held_rule TEXT;"
+                "ALTER TABLE challenge ADD COLUMN held_verb TEXT;",
 };
 
 static_assert(ELEMENTSOF(migrations) == STORE_SCHEMA_VERSION, "a migration a version");

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "store/key-source.h"
 
-#define STORE_SCHEMA_VERSION 3
+#define STORE_SCHEMA_VERSION 5
 #define STORE_FACTORS_MAX 20000
 #define STORE_CODE_KEPT USEC_PER_DAY /* how long a sent code's step is remembered */
 #define DECISION_ID_SIZE 33          /* 16 random bytes in hex, and NUL */
@@ -101,8 +101,8 @@ typedef struct StoreDecision {
         Verb verb;
         uid_t uid;
         char *door;
-        char *rule; /* the policy's rule, or NULL for a person */
-        usec_t made;
+        char *rule;  /* the policy's rule, or NULL for a person */
+        usec_t made; /* by the provider's clock, as far as it is known */
 } StoreDecision;
 
 void store_decision_done(StoreDecision *d);
@@ -114,6 +114,16 @@ int store_decision_void(Store *s,
                 const char *challenge_sid,
                 const char *reason,
                 usec_t now,
+                char **reterr_msg);
+
+/* How many decisions a rule has made for a factor after a time, and up to another one; those that
+ * were voided count, too. */
+int store_decisions_count(Store *s,
+                int64_t factor_id,
+                const char *rule,
+                usec_t after,
+                usec_t until,
+                unsigned *ret,
                 char **reterr_msg);
 
 typedef struct StoreChallenge {
@@ -128,6 +138,8 @@ typedef struct StoreChallenge {
         int64_t attempts;   /* TOTP codes submitted for it */
         int64_t mismatches; /* wrong values typed for it */
         usec_t asked;       /* server time when it was put before a person last; 0: never */
+        char *held_rule;    /* the rule that decides it at the end unless a person does, or NULL */
+        Verb held_verb;     /* its word, with held_rule */
         bool has_decision;
         StoreDecision decision; /* the standing one, when has_decision; put does not write it */
 } StoreChallenge;
@@ -153,6 +165,15 @@ int store_asked_load(Store *s,
                 StoreAsked **ret,
                 size_t *ret_n,
                 char **reterr_msg);
+/* The next at most max challenges after a sequence number whose text is kept and that changed at
+ * that time or later, in the order of the numbers. *ret is a new array. */
+int store_challenges_page(Store *s,
+                uint64_t after,
+                usec_t since,
+                size_t max,
+                StoreChallenge **ret,
+                size_t *ret_n,
+                char **reterr_msg);
 /* One challenge by SID, or -ENOENT. */
 int store_challenge_get(Store *s, const char *sid, StoreChallenge *ret, char **reterr_msg);
 /* A digest of what a challenge says, as it is shown and recorded: under a key of the store's. A
@@ -167,6 +188,10 @@ int store_sequence_take(Store *s, size_t n, uint64_t *ret_first, char **reterr_m
 /* Drops provider text (documents) of final challenges that changed before text_before, and the rows
  * that changed before row_before. */
 int store_challenges_prune(Store *s, usec_t text_before, usec_t row_before, char **reterr_msg);
+
+/* The hash of the policy that was in force last, "" when none ever was; and another one. */
+int store_policy_get(Store *s, char ret[static SHA256_HEX_SIZE], char **reterr_msg);
+int store_policy_set(Store *s, const char *hash, char **reterr_msg);
 
 /* One record of the audit trail: an HMAC-SHA-256 chain under a key derived from the store key
  * (HKDF, RFC 5869). No provider text, no secrets: SIDs, digests, names, words. What else can be

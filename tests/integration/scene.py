@@ -40,7 +40,7 @@ REQUESTS_MAX = 12
 CPU_MAX = WINDOW * 2 / 3
 # Beside the challenges' states: that it fails and that it works again, for a factor and for all.
 LOG_LINES_MAX = 4
-STATE_LINE = re.compile(r"Challenge YC[0-9a-f]{32} of factor \w+: [a-z]+$")
+STATE_LINE = re.compile(r"Challenge YC[0-9a-f]{32} of factor \w+: [a-z]+$|factord: audit \d+: ")
 MEMORY_MAX = 48 << 20
 SOCKETS_MORE = 3
 

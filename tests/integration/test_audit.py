@@ -71,7 +71,8 @@ def test_what_is_recorded(daemon, held, sandbox):
     assert decision["challenge"] == asked["sid"] and decision["digest"] == asked["digest"]
     assert (decision["verb"], decision["door"], decision["uid"]) == ("approve", "socket", os.getuid())
     assert outcome["outcome"] == "approved" and outcome["decision"] == decision["decision"]
-    assert decision["rule"] is decision["policy"] is decision["reason"] is None
+    assert decision["rule"] is decision["reason"] is None
+    assert len(decision["policy"]) == 64
     database = b"".join(p.read_bytes() for p in daemon.state_directory.glob("factord.db*"))
     assert b"Mallory" in database  # kept apart, not in the trail:
     assert "Mallory" not in json.dumps(found)
@@ -85,7 +86,7 @@ def test_what_is_recorded(daemon, held, sandbox):
 
     text = daemon.ctl("log", "-n", "7").out.splitlines()[0]
     assert re.fullmatch(
-        rf"2 20\S+Z decision approve factor=push challenge={asked['sid']} uid={os.getuid()} door=socket", text
+        rf"2 20\S+Z decision approve factor=push challenge={asked['sid']} policy=[0-9a-f]{{12}} uid={os.getuid()} door=socket", text
     )
 
 

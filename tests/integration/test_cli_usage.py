@@ -26,7 +26,9 @@ challenge create x --expires soon|challenge fetch YC1|challenge fetch --factor x
 challenge list --account a --service VA|challenge list x --page one|challenge list x --page -1
 access-token create --account a|access-token create --account a --service V --identity i --ttl 5x
 policy|policy bogus|policy test|policy explain|policy explain a b|policy check --policy x
-watch --since x|watch 5|list --name a --name b|list --json=1|--json
+expect|expect a b|expect a b -- c|expect a --|expect -- a|expect -- a b|expect a --json -- b
+expect a --within soon|expect a --field x|expect a --next|ticket|ticket revoke|ticket revoke x|ticket revoke -1
+ticket list x|watch --since x|watch 5|list --name a --name b|list --json=1|--json
 """
 
 
@@ -44,7 +46,7 @@ def test_help_and_version(ctl):
     assert (result.status, result.stderr) == (0, "")
     verbs = re.findall(r"^  ([a-z][a-z -]*[a-z])", result.stdout, re.MULTILINE)
     assert "enroll push" in verbs and "access-token create" in verbs and "code" in verbs
-    assert len(verbs) == 26
+    assert len(verbs) == 31
     for verb in verbs:
         for arguments in ([*verb.split(), "--help"], ["-h", *verb.split()]):
             shown = ctl(*arguments)

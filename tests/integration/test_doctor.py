@@ -106,7 +106,7 @@ def test_no_daemon(doctor, wallclock, socket_path):
     assert checks["daemon"]["state"] == "error" and "start" in checks["daemon"]["hint"]
     assert str(socket_path) in checks["daemon"]["text"]
     assert checks["kernel clock"]["state"] == "ok"
-    assert checks.keys() == {"daemon", "kernel clock"}
+    assert checks.keys() == {"daemon", "kernel clock", "policy"}
     wallclock.synchronised(False)
     _, checks = doctor()
     assert checks["kernel clock"]["state"] == "warning" and checks["kernel clock"]["hint"]

@@ -226,8 +226,8 @@ def test_unknown(daemon, interface):
             assert reply["error"] == f"{INTERFACE}.InvalidParameter", reply
             assert "no_such_parameter" in reply["parameters"]["message"]
         else:
-            # These two take nothing, so there is nothing to read wrong.
-            assert method in ("GetStatus", "Poll")
+            # These take nothing, so there is nothing to read wrong.
+            assert method in ("GetStatus", "Poll", "ListTickets")
 
 
 def test_wrong_types(daemon, interface, sandbox):
@@ -325,6 +325,14 @@ def drive_decisions(call, push, totp, daemon):
     assert call("ListChallenges")["challenges"] == []
 
 
+def drive_tickets(call):
+    made = call("Expect", factor="push", message="Deploy *", fields=[{"label": "a", "value": "ä"}])["ticket"]
+    assert call("ListTickets")["tickets"] == [made]
+    assert [r["tickets"] for r in call.stream("ListTickets")] == [[made], []]
+    call("RevokeTicket", id=made["id"])
+    call.fails("InvalidParameter", "RevokeTicket", id=made["id"])
+
+
 def drive_provider(call, sandbox, push):
     target = {"account": "main", "service_sid": sandbox.service_sid, "identity": "alice-001"}
     fields = [{"label": "a", "value": "b"}]
@@ -354,7 +362,8 @@ def drive_errors(call, sandbox, push, daemon):
     sandbox.change_challenge(soon["sid"], status="expired")
     wait_state(daemon, soon["sid"], "expired")
     call.fails("Expired", "Approve", **shown(soon))
-    for method in call.interface.methods.keys() - {"GetStatus", "Poll", "Monitor", "ReadAudit"}:
+    nothing = {"GetStatus", "Poll", "ListTickets"}
+    for method in call.interface.methods.keys() - nothing - {"Monitor", "ReadAudit"}:
         call.fails("InvalidParameter", method, no_such_parameter=1)
 
 
@@ -363,6 +372,7 @@ def test_everything(call, daemon, sandbox, interface):
     call("GetStatus")
     push, totp, imported = drive_factors(call, sandbox, daemon)
     drive_decisions(call, push, totp, daemon)
+    drive_tickets(call)
     drive_provider(call, sandbox, push)
     status = call("GetStatus")["status"]
     assert status["factors"] == 4 and status["accounts"][0]["state"] == "ok"
@@ -372,6 +382,9 @@ def test_everything(call, daemon, sandbox, interface):
     records = [r["record"] for r in call.stream("ReadAudit")]
     assert records[-1] is None and {r["event"] for r in records[:-1]} >= {"enrolled", "import", "outcome"}
     assert call("VerifyAudit", witnesses=[])["length"] == len(records) - 1
+    assert call("Reload") == {"problems": [], "notes": []}
+    call("ExplainPolicy", sid=call("ListChallenges", all=True)["challenges"][0]["sid"])
+    assert call("ReplayPolicy", since="2020-01-01T00:00:00Z")["challenges"]
     call.replied |= {"Monitor", "ReadAudit"}
     drive_errors(call, sandbox, push, daemon)
     call("Poll")

@@ -109,22 +109,71 @@ int __wrap_store_code_take(
 
 /* What a challenge's life needs from around it. */
 
-static Verb model_policy(const ChallengeView *v, const char **ret_rule, void *userdata) {
+/* A decider that is asked is an address; what it says, and when, is the model's. */
+static char a_decider;
+
+static bool model_asks_decider(void) {
+        return daemon_.policy == POLICY_DECIDER && sim_chance(75);
+}
+
+static Verb model_verb(const ChallengeView *v) {
         static const Verb push[] = {
                         VERB_ASK, VERB_ASK, VERB_ASK, VERB_APPROVE, VERB_DENY, VERB_IGNORE};
         static const Verb totp[] = {VERB_ASK, VERB_ASK, VERB_APPROVE, VERB_IGNORE};
-        Verb verb = VERB_ASK;
 
-        *ret_rule = "rule";
         if (daemon_.policy == POLICY_APPROVE)
-                verb = VERB_APPROVE;
-        else if (daemon_.policy == POLICY_MIXED)
-                verb = v->factor_type == FACTOR_PUSH ? push[sim_below(ELEMENTSOF(push))]
-                                                     : totp[sim_below(ELEMENTSOF(totp))];
-        if (verb != VERB_ASK && !daemon_.dead)
-                rules_issue(provider_by_sid(v->sid), verb, v->digest, version_of(v->hidden_details),
-                                "a rule");
-        return verb;
+                return VERB_APPROVE;
+        if (daemon_.policy == POLICY_ASK)
+                return VERB_ASK;
+        return v->factor_type == FACTOR_PUSH ? push[sim_below(ELEMENTSOF(push))]
+                                             : totp[sim_below(ELEMENTSOF(totp))];
+}
+
+static void model_rule(const Challenge *c, Ruling *ret) {
+        const ChallengeView *v = &c->view;
+
+        *ret = (Ruling){.verb = model_verb(v), .rule = "rule"};
+        ret->may_override = daemon_.policy == POLICY_OVERRIDE && sim_chance(60);
+        if (ret->verb != VERB_ASK && !daemon_.dead)
+                rules_issue(provider_by_sid(v->sid), ret->verb, v->digest,
+                                version_of(v->hidden_details), "a rule");
+}
+
+static int model_policy(Challenge *c, Ruling *ret, void *userdata) {
+        if (c->decider)
+                sim_fail("a decider is asked twice");
+        if (!daemon_.dead && sim_chance(5)) {
+                sim_trace("the policy can't be told");
+                return -EIO;
+        }
+        if (model_asks_decider()) {
+                sim_trace("a decider is asked");
+                c->decider = (DeciderRun *) &a_decider;
+                return -EINPROGRESS;
+        }
+        model_rule(c, ret);
+        return 0;
+}
+
+static void model_cancel(Challenge *c, void *userdata) {
+        c->decider = NULL;
+}
+
+void daemon_decider_answers(unsigned remote) {
+        Challenge *c = daemon_.held[remote];
+        Ruling ruling;
+
+        if (!c || !c->decider)
+                return;
+        if (c->view.state != CHALLENGE_DECIDING)
+                sim_fail("%u: a decider is asked although it is not being decided", remote);
+        c->decider = NULL;
+        if (sim_chance(15)) {
+                challenge_ask_anew(c);
+                return;
+        }
+        model_rule(c, &ruling);
+        challenge_ruled(c, &ruling);
 }
 
 static void model_changed(Challenge *c, void *userdata) {
@@ -159,6 +208,7 @@ static void model_cooling(Factor *f, const Challenge *cause, void *userdata) {
 static ChallengeHost host = {
                 .facts = &facts,
                 .policy = model_policy,
+                .cancel = model_cancel,
                 .changed = model_changed,
                 .revoked = model_revoked,
 };
@@ -183,7 +233,8 @@ static int caller_reply(Call *call, const char *error, json_object *parameters, 
         if (!error && c->view.state != CHALLENGE_APPROVED && c->view.state != CHALLENGE_DENIED &&
                         c->view.state != CHALLENGE_IGNORED)
                 sim_fail("%u: told that it is done, and it is not", r->index);
-        if (streq(name, "StoreError") && !daemon_.faulted && daemon_.fault == STORE_WORKS)
+        bool early = c->view.state == CHALLENGE_DECIDING && caller->verb == VERB_APPROVE;
+        if (streq(name, "StoreError") && !early && !daemon_.faulted && daemon_.fault == STORE_WORKS)
                 sim_fail("%u: a caller was dropped", r->index);
         return 0;
 }
@@ -213,7 +264,7 @@ void daemon_decide(unsigned remote, Verb verb, const char *digest, unsigned vers
         assert_int_equal(call_new(&call, &door, caller, &peer, OPERATION_APPROVE, NULL, false), 0);
         bool blind = verb == VERB_IGNORE && sim_chance(50), decided = c->has_decision;
         challenge_decide(c, verb, blind ? NULL : shown, types ? typed : NULL,
-                        &(Actor){.uid = 1000, .door = "socket"}, NULL, call);
+                        &(Actor){.uid = 1000, .door = "socket"}, call);
         if (!daemon_.dead && !decided && c->has_decision && !blind &&
                         !streq(c->decision.digest, shown))
                 sim_fail("%u: decided on what was not shown", remote);

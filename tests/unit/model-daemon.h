@@ -33,6 +33,8 @@ typedef enum PolicyMode {
         POLICY_ASK,
         POLICY_MIXED,
         POLICY_APPROVE,
+        POLICY_DECIDER,  /* mostly a decider is asked */
+        POLICY_OVERRIDE, /* a person may decide otherwise */
         _POLICY_MAX,
 } PolicyMode;
 
@@ -74,6 +76,8 @@ void daemon_ask_page(bool complete);
 void daemon_take_page(void);
 /* Somebody decides; digest NULL: what is shown now. */
 void daemon_decide(unsigned remote, Verb verb, const char *digest, unsigned version);
+/* A decider that is asked about it says something. */
+void daemon_decider_answers(unsigned remote);
 /* Whoever waits is answered in time. */
 void daemon_check_callers(bool end);
 bool daemon_is_dead(void);

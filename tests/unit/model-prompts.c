@@ -38,8 +38,9 @@ bool prompts_type(const Challenge *c, char ret[static MODEL_TYPED_SIZE], bool *r
         return types;
 }
 
+/* One that a rule settles in the end is nobody's prompt. */
 static bool is_asked(const Challenge *c) {
-        return c && c->view.state == CHALLENGE_ASKING;
+        return c && c->view.state == CHALLENGE_ASKING && !c->held_rule;
 }
 
 /* By the texts themselves, not by their digest. */
@@ -67,6 +68,8 @@ static void check_group(unsigned index) {
 
         if (is_asked(c) != (c && c->group != NULL))
                 sim_fail("%u: in a group though not asked about, or the other way round", index);
+        if (c && c->view.state == CHALLENGE_ASKING && c->held_rule && !prompt_is_quiet(c))
+                sim_fail("%u: a rule settles it, and it is not quiet", index);
         if (!is_asked(c))
                 return;
         for (unsigned i = 0; i < MODEL_REMOTES_MAX; i++) {

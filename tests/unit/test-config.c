@@ -676,17 +676,6 @@ static void test_warnings(void **state) {
         _cleanup_(loaded_done) Loaded slow = load(false);
         assert_int_equal(slow.warnings.n, 1);
         assert_non_null(strstr(slow.warnings.messages[0], "a.conf:4: IdleInterval"));
-
-        /* Rules that are there and not in force. */
-        write_file("factord.conf.d/a.conf", "");
-        make_directory("policy.d");
-        _cleanup_(loaded_done) Loaded empty = load_text("");
-        assert_int_equal(empty.warnings.n, 0);
-        write_file("policy.d/deny.policy", "[Rule x]\n");
-        _cleanup_(loaded_done) Loaded rules = load_text("");
-        assert_int_equal(rules.warnings.n, 1);
-        assert_non_null(strstr(
-                        rules.warnings.messages[0], "policy.d: this version applies no rules"));
 }
 
 /* Passwords. */

@@ -251,6 +251,9 @@ static void test_rights(void **state) {
                         "Approve",
                         "Deny",
                         "Ignore",
+                        "Expect",
+                        "ListTickets",
+                        "RevokeTicket",
         };
 
         for (OperationId i = 0; i < _OPERATION_MAX; i++) {
@@ -260,6 +263,9 @@ static void test_rights(void **state) {
                         found = found || streq(open[k], operations[i].name);
                 assert_int_equal(operations[i].right != RIGHT_ADMINISTRATOR, found);
         }
+        assert_string_equal(operation_action(OPERATION_EXPECT), OPERATION_ACTION_APPROVE);
+        assert_string_equal(operation_action(OPERATION_REVOKE_TICKET), OPERATION_ACTION_APPROVE);
+        assert_null(operation_action(OPERATION_LIST_TICKETS));
         assert_true(operations[OPERATION_MONITOR].streams);
         assert_false(operations[OPERATION_GET_CODE].streams);
 }

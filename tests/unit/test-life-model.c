@@ -114,6 +114,10 @@ static void act_decide(void) {
                 daemon_decide(i, VERB_APPROVE, NULL, 0);
 }
 
+static void act_decider(void) {
+        daemon_decider_answers(a_remote());
+}
+
 static void act_network(void) {
         HeaderFault header = mix.headers && sim_chance(10) ? (HeaderFault) sim_below(_HEADER_MAX)
                                                            : HEADER_GOOD;
@@ -232,6 +236,7 @@ static const Action actions[] = {
                 {act_page, 12, NULL},
                 {act_look, 5, NULL},
                 {act_decide, 13, NULL},
+                {act_decider, 6, NULL},
                 {act_network, 34, NULL},
                 {act_time, 20, NULL},
                 {act_elsewhere, 2, &mix.elsewhere},

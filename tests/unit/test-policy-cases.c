@@ -237,6 +237,9 @@ static void test_notes(void **state) {
         assert_string_equal(v.notes.messages[0],
                         "rule 'a' does not match: Message=~(a|aa)+[bc]: '" AAAA
                         "' reached a limit of the regular expression");
+        assert_string_equal(v.given_up, "a");
+        assert_null(v.doubted);
+        assert_false(v.untold);
 
         evaluate(p,
                         "{\"message\": \"b\", \"fields\": [{\"label\": \"x\", \"value\": \"1\"}, "
@@ -246,6 +249,24 @@ static void test_notes(void **state) {
         assert_string_equal(w.notes.messages[0],
                         "rule 'b' does not match: nothing approves this challenge: the label "
                         "'y\\u{202e}' has characters that hide or disguise text");
+        assert_string_equal(w.doubted, "b");
+        assert_null(w.given_up);
+}
+
+/* One that asks because it can't be told says so, apart from its reason. */
+static void test_untold(void **state) {
+        _cleanup_(policy_freep) Policy *p = load("[Rule a]\nMessage=~(a|aa)+[bc]\nDecision=deny\n");
+        _cleanup_(policy_verdict_done) PolicyVerdict v = {0}, w = {0};
+
+        evaluate(p, "{\"message\": \"" AAAA "\"}", &v);
+        assert_string_equal(v.rule, "a");
+        assert_int_equal(v.verb, VERB_ASK);
+        assert_true(v.untold);
+        assert_string_equal(v.given_up, "a");
+        evaluate(p, "{\"message\": \"aab\"}", &w);
+        assert_int_equal(w.verb, VERB_DENY);
+        assert_false(w.untold);
+        assert_null(w.given_up);
 }
 
 /* However many rules run away, the whole stays bounded. */
@@ -430,6 +451,7 @@ int main(void) {
                         cmocka_unit_test(test_verdict),
                         cmocka_unit_test(test_ticket_is_kept),
                         cmocka_unit_test(test_notes),
+                        cmocka_unit_test(test_untold),
                         cmocka_unit_test(test_many_runaways),
                         cmocka_unit_test(test_limit),
                         cmocka_unit_test(test_documents),

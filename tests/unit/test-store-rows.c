@@ -342,6 +342,8 @@ static void test_challenge_round_trip(void **state) {
         c.attempts = 3;
         c.mismatches = 2;
         c.asked = 1700000000 * USEC_PER_SEC;
+        c.held_rule = "quiet";
+        c.held_verb = VERB_DENY;
         assert_int_equal(store_challenge_put(f->store, &c, &f->message), 0);
 
         fixture_open(f);
@@ -357,18 +359,27 @@ static void test_challenge_round_trip(void **state) {
         assert_int_equal(found.attempts, 3);
         assert_int_equal(found.mismatches, 2);
         assert_int_equal(found.asked, c.asked);
+        assert_string_equal(found.held_rule, "quiet");
+        assert_int_equal(found.held_verb, VERB_DENY);
         assert_false(found.has_decision);
         store_challenge_done(&found);
 
         c.state = CHALLENGE_FAILED;
         c.document = NULL;
-        c.reason = NULL;
+        c.reason = c.held_rule = NULL;
         assert_int_equal(store_challenge_put(f->store, &c, &f->message), 0);
         assert_int_equal(store_challenge_get(f->store, SID_A, &found, &f->message), 0);
         assert_int_equal(found.state, CHALLENGE_FAILED);
         assert_null(found.document);
         assert_null(found.reason);
+        assert_null(found.held_rule);
         assert_int_equal(found.sequence, c.sequence);
+        store_challenge_done(&found);
+
+        /* Nothing else is ever held back, whatever the file says. */
+        fixture_sql(f, "UPDATE challenge SET held_rule = 'x', held_verb = 'approve'");
+        assert_int_equal(store_challenge_get(f->store, SID_A, &found, &f->message), 0);
+        assert_int_equal(found.held_verb, VERB_IGNORE);
         store_challenge_done(&found);
 
         assert_int_equal(store_challenge_get(f->store, SID_B, &found, &f->message), -ENOENT);
@@ -576,6 +587,97 @@ static void test_unknown_words(void **state) {
         fixture_message(f, f->database);
 }
 
+static void add_decision(Fixture *f, const char *sid, int64_t factor, char *rule, usec_t made) {
+        StoreDecision d = sample_decision(sid, factor, VERB_APPROVE);
+
+        d.rule = rule;
+        d.made = made;
+        assert_int_equal(store_decision_add(f->store, &d, &f->message), 0);
+}
+
+static unsigned count(Fixture *f, int64_t factor, const char *rule, usec_t after, usec_t until) {
+        unsigned n = 99;
+
+        assert_int_equal(store_decisions_count(
+                                         f->store, factor, rule, after, until, &n, &f->message),
+                        0);
+        return n;
+}
+
+/* Of one rule and one factor, after one time and up to another; voided ones as well. */
+static void test_decisions_count(void **state) {
+        static char rule[] = "rule", other[] = "Rule";
+        Fixture *f = *state;
+
+        fixture_open(f);
+        add_decision(f, "YC1", 1, rule, 100);
+        add_decision(f, "YC2", 1, rule, 200);
+        add_decision(f, "YC3", 1, rule, 300);
+        add_decision(f, "YC4", 2, rule, 200);
+        add_decision(f, "YC5", 1, other, 200);
+        add_decision(f, "YC6", 1, NULL, 200);
+        assert_int_equal(store_decision_void(f->store, "YC2", "stale", 250, &f->message), 0);
+        assert_int_equal(count(f, 1, "rule", 0, USEC_INFINITY), 3);
+        assert_int_equal(count(f, 1, "rule", 100, USEC_INFINITY), 2);
+        assert_int_equal(count(f, 1, "rule", 99, 200), 2);
+        assert_int_equal(count(f, 1, "rule", 300, USEC_INFINITY), 0);
+        assert_int_equal(count(f, 2, "rule", 0, USEC_INFINITY), 1);
+        assert_int_equal(count(f, 1, "none", 0, USEC_INFINITY), 0);
+}
+
+/* A piece at a time, without those whose text has gone. */
+static void test_challenges_page(void **state) {
+        static const char *const sids[] = {SID_A, SID_B, "YC3", "YC4"};
+        Fixture *f = *state;
+        StoreChallenge *rows;
+        int64_t id;
+        size_t n;
+
+        fixture_open(f);
+        id = add_factor(f, "a", FACTOR_PUSH, SECRET_TEXT);
+        for (size_t i = 0; i < ELEMENTSOF(sids); i++) {
+                StoreChallenge c = sample_challenge(sids[i], id, CHALLENGE_ASKING);
+
+                c.document = i == 1 ? NULL : "{}";
+                c.changed = 100 * (i + 1);
+                assert_int_equal(store_challenge_put(f->store, &c, &f->message), 0);
+        }
+        assert_int_equal(store_challenges_page(f->store, 0, 0, 2, &rows, &n, &f->message), 0);
+        assert_int_equal(n, 2);
+        assert_string_equal(rows[0].sid, SID_A);
+        assert_string_equal(rows[1].sid, "YC3");
+        uint64_t after = rows[1].sequence;
+        store_challenge_done(&rows[0]);
+        store_challenge_done(&rows[1]);
+        free(rows);
+        assert_int_equal(store_challenges_page(f->store, after, 0, 2, &rows, &n, &f->message), 0);
+        assert_int_equal(n, 1);
+        assert_string_equal(rows[0].sid, "YC4");
+        store_challenge_done(&rows[0]);
+        free(rows);
+        assert_int_equal(store_challenges_page(f->store, 0, 401, 9, &rows, &n, &f->message), 0);
+        assert_int_equal(n, 0);
+        free(rows);
+}
+
+static void test_policy(void **state) {
+        char hash[SHA256_HEX_SIZE] = "x", one[SHA256_HEX_SIZE], two[SHA256_HEX_SIZE];
+        Fixture *f = *state;
+
+        memset(one, '1', sizeof(one));
+        memset(two, '2', sizeof(two));
+        one[SHA256_HEX_SIZE - 1] = two[SHA256_HEX_SIZE - 1] = '\0';
+        fixture_open(f);
+        assert_int_equal(store_policy_get(f->store, hash, &f->message), 0);
+        assert_string_equal(hash, "");
+        assert_int_equal(store_policy_set(f->store, one, &f->message), 0);
+        assert_int_equal(store_policy_set(f->store, two, &f->message), 0);
+        fixture_close(f);
+        fixture_open(f);
+        assert_int_equal(store_policy_get(f->store, hash, &f->message), 0);
+        assert_string_equal(hash, two);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         STORE_TEST(test_factor_round_trip),
@@ -586,7 +688,10 @@ int main(void) {
                         STORE_TEST(test_take_counter),
                         STORE_TEST(test_code_take),
                         STORE_TEST(test_decision),
+                        STORE_TEST(test_decisions_count),
+                        STORE_TEST(test_policy),
                         STORE_TEST(test_challenge_round_trip),
+                        STORE_TEST(test_challenges_page),
                         STORE_TEST(test_challenges_load),
                         STORE_TEST(test_sequence_outlives_rows),
                         STORE_TEST(test_sequence_take),

@@ -117,6 +117,10 @@ static void test_open_migrates(void **state) {
                        "ALTER TABLE audit DROP COLUMN policy;"
                        "ALTER TABLE audit DROP COLUMN layout;"
                        "DROP TABLE audit_checkpoint;"
+                       "ALTER TABLE challenge DROP COLUMN held_rule;"
+                       "ALTER TABLE challenge DROP COLUMN held_verb;"
+                       "DROP INDEX ticket_expires;"
+                       "ALTER TABLE ticket DROP COLUMN local;"
                        "PRAGMA user_version = 1");
 
         fixture_open(f);
@@ -129,6 +133,7 @@ static void test_open_migrates(void **state) {
         assert_int_equal(c.state, CHALLENGE_ASKING);
         assert_int_equal(c.mismatches, 0);
         assert_int_equal(c.asked, 0);
+        assert_null(c.held_rule);
         store_challenge_done(&c);
         fixture_close(f);
         assert_int_equal(fixture_sql(f, "PRAGMA user_version"), STORE_SCHEMA_VERSION);
@@ -202,6 +207,7 @@ static void test_open_refuses_link(void **state) {
 static void test_open_refuses_newer(void **state) {
         static uint8_t before[1 << 20], after[1 << 20];
         Fixture *f = *state;
+        char sql[64];
         ssize_t n;
 
         fixture_open(f);
@@ -214,7 +220,8 @@ static void test_open_refuses_newer(void **state) {
         assert_int_equal(read_file(f->database, after, sizeof(after)), n);
         assert_memory_equal(before, after, (size_t) n);
 
-        fixture_sql(f, "PRAGMA user_version = 3");
+        (void) snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", STORE_SCHEMA_VERSION);
+        fixture_sql(f, sql);
         fixture_open(f);
 }
 
