@@ -199,6 +199,12 @@ def test_manager(session, daemon, sandbox):
     assert told["decision"] == "ask" and told["rules"][0]["why"].startswith("Message=x:")
     assert {c["would"] for c in client.call("ReplayPolicy", "a{sv}", {})} == {"ask"}
     assert client.call("GetStatus", "")["policy"]["rules"] == 1
+    announced = {"message": "Deploy *", "fields": [{"label": "a", "value": "b"}], "within_ms": 5000}
+    ticket = client.call("Expect", "sa{sv}", "push", announced)["ticket"]
+    assert (ticket["factor"], ticket["message"]) == ("push", "Deploy *")
+    assert ticket["fields"] == announced["fields"] and client.call("ListTickets") == [ticket]
+    assert client.call("RevokeTicket", "x", ticket["id"]) is None and client.call("ListTickets") == []
+    assert client.error("RevokeTicket", "x", ticket["id"]) == "InvalidParameter"
 
     assert client.error("GetCode", "sa{sv}", "nobody", {}) == "NoSuchFactor"
     assert client.error("GetCode", "sa{sv}", "totp", {"name": "push"}) == "InvalidParameter"

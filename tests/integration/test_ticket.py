@@ -134,7 +134,7 @@ def test_once(daemon, push):
     assert made["reason"] == f"ticket {ticket['id']}, made for 50s"
     assert used["decision"] == decided["decision"] and used["challenge"] == first
     assert (used["rule"], used["door"], used["uid"]) == ("announced", "policy", None)
-    assert used["reason"] == f"ticket {ticket['id']}, made by uid {os.getuid()}"
+    assert used["reason"] == f"ticket {ticket['id']}"
     assert not [r for r in records if "Deploy" in str(r) or "staging" in str(r)]
 
 
@@ -492,19 +492,29 @@ def test_warning(make_daemon, sandbox):
     assert run.end() == (0, b"done\n", f"factorctl: {NOTHING}\n".encode())
 
 
-TRAP = """trap 'echo got; n=$((n+1))' INT TERM HUP USR1
-n=0; echo ready
-while [ $n -lt 1 ]; do sleep 0.05; done
-sleep 0.2
-exit $((10 + n))"""
+# Counts the signals that it gets, each by itself.
+COUNT = """
+import os, select, signal, time
+r, w = os.pipe()
+os.set_blocking(w, False)
+signal.set_wakeup_fd(w)
+for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+    signal.signal(s, lambda *_: None)
+print("ready", flush=True)
+got = os.read(r, 1)
+time.sleep(0.2)
+got += os.read(r, 99) if select.select([r], [], [], 0)[0] else b""
+print("got", *(signal.Signals(s).name for s in got), flush=True)
+os._exit(11)
+"""
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
 def test_signals_are_passed_on(daemon, push, name):
-    run = Command(daemon, "bash", "-c", TRAP)
+    run = Command(daemon, "/usr/bin/python3", "-c", COUNT)
     assert run.process.stdout.readline() == b"ready\n"
     run.process.send_signal(getattr(signal, name))
-    assert run.end() == (11, b"got\n", b"")
+    assert run.end() == (11, f"got {name}\n".encode(), b"")
     assert tickets(daemon) == []
 
 
@@ -516,7 +526,8 @@ def test_interrupted_from_the_terminal(daemon, push):
         os.environ.update(daemon.env)
         program = str(daemon.build_dir / "cli/factorctl")
         socket = ["--socket", str(daemon.socket_path)]
-        os.execv(program, [program, *socket, "expect", "push", "--message", "x", "--", "bash", "-c", TRAP])
+        counter = ["/usr/bin/python3", "-c", COUNT]
+        os.execv(program, [program, *socket, "expect", "push", "--message", "x", "--", *counter])
     text = b""
 
     def read(until):
@@ -535,7 +546,7 @@ def test_interrupted_from_the_terminal(daemon, push):
         _, status = os.waitpid(pid, 0)
         assert os.waitstatus_to_exitcode(status) == 11
         read(b"\0")
-        assert text.count(b"got") == 1
+        assert text.count(b"got SIGINT\r\n") == 1
     finally:
         os.close(fd)
     assert tickets(daemon) == []
