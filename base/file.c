@@ -230,10 +230,14 @@ int file_check_socket(const char *path, uid_t uid, char **reterr_msg) {
 
 int directory_check(const char *path, uid_t uid, char **reterr_msg) {
         _cleanup_close_ int fd = -EBADF;
+        struct stat st;
 
-        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        /* A link is opened as such. */
+        fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return errno_error(path, "cannot open the folder", reterr_msg);
+        if (fstat(fd, &st) == 0 && S_ISLNK(st.st_mode))
+                return refuse_link(path, reterr_msg);
         return check_folder(fd, path, uid, reterr_msg);
 }
 

@@ -30,7 +30,7 @@ int file_check_program(const char *path, uid_t uid, char **reterr_msg);
  * -ENOENT when it is not there. */
 int file_check_socket(const char *path, uid_t uid, char **reterr_msg);
 
-/* Whether a folder is as above. Returns likewise; -ENOENT when it is not there. */
+/* Whether a folder is as above, and no link. Returns likewise; -ENOENT when it is not there. */
 int directory_check(const char *path, uid_t uid, char **reterr_msg);
 
 /* Reads a file that a person named ("-" is stdin), at most max bytes, not chomped.

@@ -85,12 +85,14 @@ void challenge_ruled(Challenge *c, const Ruling *ruling) {
 }
 
 /* A decider takes its time: from here on it is known to others that it is asked. */
-static void challenge_await_decider(Challenge *c) {
+static void challenge_await_decider(Challenge *c, const char *reason) {
         _cleanup_free_ char *why = NULL;
         int r = 0;
 
         if (c->view.state == CHALLENGE_DISCOVERED)
-                r = challenge_move(c, CHALLENGE_DECIDING, NULL, &why);
+                r = challenge_move(c, CHALLENGE_DECIDING, reason, &why);
+        else
+                challenge_set_reason(c, reason);
         if (r >= 0) {
                 challenge_schedule_expiry(c);
                 return;
@@ -118,7 +120,7 @@ void challenge_put_to_policy(Challenge *c) {
         challenge_schedule(c, CHALLENGE_STORE_RETRY);
         r = c->host->policy(c, &ruling, c->host->userdata);
         if (r == -EINPROGRESS) {
-                challenge_await_decider(c);
+                challenge_await_decider(c, ruling.reason);
                 return;
         }
         if (c->view.state == CHALLENGE_DISCOVERED)

@@ -40,8 +40,9 @@ typedef struct ChallengeHost {
         Tickets *tickets;
         const MetadataFacts *facts;
         /* What the policy says; *ret is freed with ruling_done(). Returns 0; -EINPROGRESS when a
-         * decider is asked: c->decider is set, and challenge_ruled() or challenge_ask_anew()
-         * follow, never before this returns; another -errno when it can't be told now. */
+         * decider is asked: the reason is all that *ret has, c->decider is set, and
+         * challenge_ruled() or challenge_ask_anew() follow, never before this returns; another
+         * -errno when it can't be told now. */
         int (*policy)(Challenge *c, Ruling *ret, void *userdata);
         /* What c->decider says counts no longer: frees and unsets it. */
         void (*cancel)(Challenge *c, void *userdata);

@@ -91,6 +91,10 @@ static int manager_policy(Challenge *c, Ruling *ret, void *userdata) {
                 return r;
         if (v.decider.kind == POLICY_DECIDER_NONE)
                 return ruling_of_verdict(ret, &v);
+        if (asprintf(&ret->reason, "rule '%s' asks its decider", v.rule) < 0) {
+                ret->reason = NULL;
+                return -ENOMEM;
+        }
         r = decider_ask(m->deciders, &c->decider, c, &v.decider, v.rule);
         return r < 0 ? r : -EINPROGRESS;
 }

@@ -190,6 +190,15 @@ def test_manager(session, daemon, sandbox):
     token = client.call("AccessTokenCreate", "sssa{sv}", "main", *whose, {})
     daemon.canaries.append(token["token"])
     assert token["token"] and client.call("Poll") is None
+    folder = daemon.directory / "policy.d"
+    folder.mkdir(mode=0o755)
+    (folder / "a.policy").write_text("[Rule a]\nMessage=x\nDecision=deny\n")
+    (folder / "a.policy").chmod(0o644)
+    assert client.call("Reload", "") == {"problems": [], "notes": []}
+    told = client.call("ExplainPolicy", "s", asked["sid"])
+    assert told["decision"] == "ask" and told["rules"][0]["why"].startswith("Message=x:")
+    assert {c["would"] for c in client.call("ReplayPolicy", "a{sv}", {})} == {"ask"}
+    assert client.call("GetStatus", "")["policy"]["rules"] == 1
     announced = {"message": "Deploy *", "fields": [{"label": "a", "value": "b"}], "within_ms": 5000}
     ticket = client.call("Expect", "sa{sv}", "push", announced)["ticket"]
     assert (ticket["factor"], ticket["message"]) == ("push", "Deploy *")

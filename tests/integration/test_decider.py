@@ -279,7 +279,8 @@ def test_many_at_once(daemon, held, program, make_service):
         wait_state(daemon, sid, "approved")
     assert time.monotonic() - began < 3 * TIME_SCALE
     found = challenge(daemon, slow[0])
-    assert found["state"] == "deciding" and call_error(daemon, "Approve", **shown(found)).name == "PolicyDenied"
+    assert found["state"] == "deciding" and found["reason"] == "rule 'slow' asks its decider"
+    assert call_error(daemon, "Approve", **shown(found)).name == "PolicyDenied"
     assert policy(daemon)["deciders"]["waiting"] == 16
     release.set()
     for sid in slow:

@@ -314,6 +314,11 @@ def test_trust(daemon, held):
     os.mkfifo(link)
     refused(link, "not a regular file")
     link.unlink()
+    away = path.parent.rename(path.parent.with_name("away"))
+    path.parent.symlink_to(away)
+    refused(path.parent, "symbolic link")
+    path.parent.unlink()
+    away.rename(path.parent)
     # What is no rule file is left alone.
     (path.parent / ".hidden.policy").write_text("[")
     (path.parent / "README").write_text("[")

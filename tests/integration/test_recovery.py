@@ -179,7 +179,7 @@ def test_numbers_after_a_restart(daemon):
 
 def test_hangup_is_survived(daemon):
     daemon.process.popen.send_signal(signal.SIGHUP)
-    daemon.wait_log("restart to apply")
+    daemon.wait_log("were read again")
     assert call(daemon, "GetStatus")["status"]["factors"] == 0
 
 

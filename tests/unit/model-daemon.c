@@ -134,6 +134,10 @@ static void model_rule(const Challenge *c, Ruling *ret) {
 
         *ret = (Ruling){.verb = model_verb(v), .rule = "rule"};
         ret->may_override = daemon_.policy == POLICY_OVERRIDE && sim_chance(60);
+        if (!daemon_.dead)
+                daemon_.holds[provider_by_sid(v->sid)->index] =
+                                ret->may_override &&
+                                (ret->verb == VERB_IGNORE || ret->verb == VERB_DENY);
         if (ret->verb != VERB_ASK && !daemon_.dead)
                 rules_issue(provider_by_sid(v->sid), ret->verb, v->digest,
                                 version_of(v->hidden_details), "a rule");

@@ -51,6 +51,7 @@ typedef struct Daemon {
         bool match;                         /* the factors match a detail */
         BudgetLimit budget;                 /* of prompts */
         Challenge *held[MODEL_REMOTES_MAX]; /* as the provider's */
+        bool holds[MODEL_REMOTES_MAX];      /* what a rule said last may be overridden */
         Caller callers[MODEL_CALLERS_MAX];
         unsigned n_callers;
         char *page[MODEL_REMOTES_MAX]; /* a list that is on its way */

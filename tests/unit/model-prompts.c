@@ -70,6 +70,9 @@ static void check_group(unsigned index) {
                 sim_fail("%u: in a group though not asked about, or the other way round", index);
         if (c && c->view.state == CHALLENGE_ASKING && c->held_rule && !prompt_is_quiet(c))
                 sim_fail("%u: a rule settles it, and it is not quiet", index);
+        if (c && c->view.state == CHALLENGE_ASKING && !c->held_rule == daemon_.holds[index])
+                sim_fail("%u: %s", index,
+                                c->held_rule ? "held back by no rule" : "no rule settles it");
         if (!is_asked(c))
                 return;
         for (unsigned i = 0; i < MODEL_REMOTES_MAX; i++) {

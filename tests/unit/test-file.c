@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -268,6 +270,63 @@ static void test_program(void **state) {
         assert_int_equal(chmod(".", 0700), 0);
 }
 
+static void assert_socket(const char *path, int r, const char *message) {
+        _cleanup_free_ char *msg = NULL;
+
+        assert_int_equal(file_check_socket(path, geteuid(), &msg), r);
+        if (message)
+                assert_string_equal(msg, message);
+        else
+                assert_null(msg);
+}
+
+static void assert_directory(const char *path, int r, const char *message) {
+        _cleanup_free_ char *msg = NULL;
+
+        assert_int_equal(directory_check(path, geteuid(), &msg), r);
+        if (message)
+                assert_string_equal(msg, message);
+        else
+                assert_null(msg);
+}
+
+/* Whoever owns the socket: its folder is what counts. */
+static void test_socket(void **state) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "s"};
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(chmod("s", 0666), 0);
+        assert_socket("s", 0, NULL);
+        assert_int_equal(symlink("s", "link"), 0);
+        assert_socket("link", -ELOOP,
+                        "link: is a symbolic link, which is not followed; name the file itself");
+        put("f", "", 0600);
+        assert_socket("f", -ENOTSOCK, "f: is no socket; name the one that the service listens on");
+        assert_socket("none", -ENOENT, "none: cannot find the socket: No such file or directory");
+        assert_int_equal(chmod(".", 0777), 0);
+        assert_socket("s", -EPERM, ".: the folder can be written by others; run: chmod go-w .");
+        assert_int_equal(chmod(".", 0700), 0);
+}
+
+static void test_directory_check(void **state) {
+        assert_int_equal(mkdir("d", 0755), 0);
+        assert_directory("d", 0, NULL);
+        assert_int_equal(chmod("d", 0775), 0);
+        assert_directory("d", -EPERM, "d: the folder can be written by others; run: chmod go-w d");
+        assert_int_equal(chmod("d", 0700), 0);
+        assert_int_equal(symlink("d", "l"), 0);
+        assert_directory("l", -ELOOP,
+                        "l: is a symbolic link, which is not followed; name the file itself");
+        assert_directory(
+                        "none", -ENOENT, "none: cannot open the folder: No such file or directory");
+        if (geteuid() != 0)
+                return;
+        assert_int_equal(chown("d", 4711, 4711), 0);
+        assert_directory("d", -EPERM,
+                        "d: is owned by neither root nor this user; run: chown root d");
+}
+
 static void test_command_is_quoted(void **state) {
         static const char *const table[][2] = {
                         {"a b", "chmod go-w 'a b'"},
@@ -467,6 +526,8 @@ int main(void) {
                         IN_FOLDER(test_trusted_kinds),
                         IN_FOLDER(test_trusted_size),
                         IN_FOLDER(test_program),
+                        IN_FOLDER(test_socket),
+                        IN_FOLDER(test_directory_check),
                         IN_FOLDER(test_command_is_quoted),
                         IN_FOLDER(test_read_named),
                         IN_FOLDER(test_read_stdin),
