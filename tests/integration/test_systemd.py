@@ -3,6 +3,8 @@
 
 import json
 import re
+import textwrap
+from base64 import b64encode
 
 import pytest
 
@@ -395,3 +397,74 @@ def test_user_service(service, sandbox):
     service.run("systemctl", "--user", "stop", "factord.service", user=USER)
     properties = service.show("factord.service", "Result", "ExecMainStatus", user=USER)
     assert properties == {"Result": "success", "ExecMainStatus": "0"}
+
+
+def readme_blocks(source_root, heading):
+    """The shell blocks below a heading of the README."""
+    section = (source_root / "README.md").read_text().split(f"\n### {heading}\n")[1].split("\n## ")[0]
+    return [textwrap.dedent(b) for b in re.findall(r"^ *```sh\n(.*?)^ *```$", section, re.M | re.S)]
+
+
+# The job of the README: it asks its backend for what a push factor has to approve, and waits.
+DEPLOY = """#!/usr/bin/python3
+import json, sys, time, urllib.parse, urllib.request
+url, auth, factor, message = {url!r}, {auth!r}, {factor!r}, "Deploy %s to staging" % sys.argv[1]
+def api(path, body=None):
+    request = urllib.request.Request(url + path, body, {{"Authorization": "Basic " + auth}})
+    return json.load(urllib.request.urlopen(request))
+fields = {{"FactorSid": factor, "Details.Message": message,
+          "Details.Fields": json.dumps({{"label": "Environment", "value": "staging"}})}}
+made = api({path!r}, urllib.parse.urlencode(fields).encode())
+for _ in range(300):
+    status = api({path!r} + "/" + made["sid"])["status"]
+    if status != "pending":
+        break
+    time.sleep(0.1)
+print(made["sid"], status)
+sys.exit(status != "approved")
+"""
+
+
+def test_readme_of_a_server(service, sandbox, source_root):
+    """The README's words, one after another, on a machine that is as installed but for the provider's
+    address: it approves one narrow thing and nothing else."""
+    start, rule, job, look = readme_blocks(source_root, "Approving one narrow thing by itself")
+    service.run("systemctl", "stop", "factord.service")
+    service.write(DROP_IN, f"[Api]\nBaseUrl={sandbox.url}\n[Poll]\nInterval=200ms\nIdleInterval=200ms\n")
+    try:
+        start = start.replace("VA…", sandbox.service_sid)
+        service.run("bash", "-ec", start, input=sandbox.access_token("ci-0001") + "\n")
+        factor = next(
+            f
+            for f in service.json("factorctl", "--system", "list", "--json")["factors"]
+            if f["name"] == "ci-deploy"
+        )
+        service.run("bash", "-ec", rule)
+        auth = b64encode(f"{sandbox.account_sid}:{sandbox.auth_token}".encode()).decode()
+        path = f"/v2/Services/{sandbox.service_sid}/Entities/ci-0001/Challenges"
+        deploy = DEPLOY.format(url=sandbox.url, auth=auth, factor=factor["sid"], path=path)
+        service.write("/deploy", deploy, mode="0700")
+        sid, status = service.run("bash", "-ec", job).out.split()[-2:]
+        assert status == "approved"
+        verify_jws(sandbox.factor(factor["sid"])["public_key"], sandbox.answers(sid)[0])
+
+        staging = [("Environment", "staging")]
+        others = [
+            ("Deploy web to staging", staging),  # its ticket is used
+            ("Deploy web to production", staging),
+            ("Deploy web to staging", [("Environment", "production")]),
+        ]
+        service.run("factorctl", "expect", "ci-deploy", "--within", "2min", "--message", "Deploy web to *")
+        for message, fields in others[1:] + others[:1]:
+            made = sandbox.create_push_challenge("ci-0001", factor["sid"], message, fields=fields)
+            ended = f"factorctl show {made['sid']} --json | grep -qE '\"state\": *\"(ignored|approved)\"'"
+            service.wait("bash", "-c", ended, what="a decision")
+            told = sandbox.challenge(made["sid"])["status"]
+            wanted = "approved" if (message, fields) == others[0] else "pending"
+            assert told == wanted, (message, fields)
+        shown = service.run("bash", "-ec", look.replace("YC…", sid)).out
+        assert "deploy-to-staging" in shown and sid in shown
+    finally:
+        service.run("rm", "-rf", "/etc/factord/policy.d", "/deploy")
+        service.write(DROP_IN, configuration(sandbox, "PasswordCredential=main"))
+        service.run("systemctl", "restart", "factord.service")
