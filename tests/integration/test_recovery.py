@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import wait_for
+from harness import TIMEOUT, wait_for
 from steps import (
     Asked,
     approve,
@@ -239,7 +239,8 @@ def test_change_that_failed_has_no_number(small_disk):
 
 
 def test_wrong_values_count_at_once(small_disk, sandbox):
-    """Also those for a challenge that could not be recorded when it came: it has no row to count in."""
+    """Also those for a challenge that could not be recorded when it came: until it can be, there is no row to
+    count in, and nothing is approved."""
     daemon = small_disk
     held = enroll_push(daemon)
     call(daemon, "SetMatchField", name="push", field="Number")
@@ -247,6 +248,8 @@ def test_wrong_values_count_at_once(small_disk, sandbox):
         made = sandbox.create_push_challenge(held["identity"], held["sid"], fields=[("Number", "17")])
         asked = wait_state(daemon, made["sid"], "deciding")
         assert call_error(daemon, "Approve", **shown(asked), confirm="1").name == "StoreError"
+    assert call_error(daemon, "Approve", **shown(asked), confirm="17").name == "StoreError"
+    wait_state(daemon, made["sid"], "asking", timeout=3 * TIMEOUT)
     errors = [call_error(daemon, "Approve", **shown(asked), confirm=typed).name for typed in "123"]
     assert errors == ["InvalidParameter", "InvalidParameter", "PolicyDenied"]
     assert challenge(daemon, made["sid"])["state"] == "ignored"

@@ -433,7 +433,7 @@ def test_readme_of_a_server(service, sandbox, source_root):
     service.write(DROP_IN, f"[Api]\nBaseUrl={sandbox.url}\n[Poll]\nInterval=200ms\nIdleInterval=200ms\n")
     try:
         start = start.replace("VA…", sandbox.service_sid)
-        service.run("bash", "-ec", start, input=sandbox.access_token("ci-0001") + "\n")
+        service.run("bash", "-ec", start, input=sandbox.access_token("ci-runner-01") + "\n")
         factor = next(
             f
             for f in service.json("factorctl", "--system", "list", "--json")["factors"]
@@ -441,7 +441,7 @@ def test_readme_of_a_server(service, sandbox, source_root):
         )
         service.run("bash", "-ec", rule)
         auth = b64encode(f"{sandbox.account_sid}:{sandbox.auth_token}".encode()).decode()
-        path = f"/v2/Services/{sandbox.service_sid}/Entities/ci-0001/Challenges"
+        path = f"/v2/Services/{sandbox.service_sid}/Entities/ci-runner-01/Challenges"
         deploy = DEPLOY.format(url=sandbox.url, auth=auth, factor=factor["sid"], path=path)
         service.write("/deploy", deploy, mode="0700")
         sid, status = service.run("bash", "-ec", job).out.split()[-2:]
@@ -456,7 +456,7 @@ def test_readme_of_a_server(service, sandbox, source_root):
         ]
         service.run("factorctl", "expect", "ci-deploy", "--within", "2min", "--message", "Deploy web to *")
         for message, fields in others[1:] + others[:1]:
-            made = sandbox.create_push_challenge("ci-0001", factor["sid"], message, fields=fields)
+            made = sandbox.create_push_challenge("ci-runner-01", factor["sid"], message, fields=fields)
             ended = f"factorctl show {made['sid']} --json | grep -qE '\"state\": *\"(ignored|approved)\"'"
             service.wait("bash", "-c", ended, what="a decision")
             told = sandbox.challenge(made["sid"])["status"]
