@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "daemon/backoff.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
+#include "log/log.h"
 #include "push/payload.h"
 
 #define ANSWER_BACKOFF_FIRST (250 * USEC_PER_MSEC)

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "daemon/log.h"
 #include "daemon/queue.h"
+#include "log/log.h"
 
 #define API_ACCURACY USEC_PER_MSEC
 /* A server that asks for more is asked again all the same. */

@@ -12,9 +12,9 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
-#include "daemon/log.h"
 #include "daemon/message-ids.h"
 #include "ipc/audit-journal.h"
+#include "log/log.h"
 
 #define FIELDS_MAX 20
 

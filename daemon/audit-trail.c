@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "daemon/audit-log.h"
-#include "daemon/log.h"
+#include "log/log.h"
 
 #define TICK USEC_PER_MINUTE
 #define TICK_FIRST (2 * USEC_PER_SEC) /* the provider was heard by then */

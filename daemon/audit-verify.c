@@ -8,8 +8,8 @@
 
 #include "daemon/audit-log.h"
 #include "daemon/audit-trail.h"
-#include "daemon/log.h"
 #include "daemon/view.h"
+#include "log/log.h"
 
 struct AuditVerifier {
         AuditTrail *trail;

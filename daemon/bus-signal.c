@@ -7,9 +7,9 @@
 #include "base/text.h"
 #include "daemon/bus-internal.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
 #include "daemon/view.h"
 #include "ipc/bus-json.h"
+#include "log/log.h"
 
 int bus_signal_event(BusPeer *p, json_object *parameters) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;

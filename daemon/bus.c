@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "daemon/backoff.h"
 #include "daemon/bus-internal.h"
-#include "daemon/log.h"
+#include "log/log.h"
 
 #define RETRY_FIRST (500 * USEC_PER_MSEC)
 #define RETRY_MAX (30 * USEC_PER_SEC)

@@ -10,9 +10,9 @@
 #include "daemon/challenge-change.h"
 #include "daemon/challenge-wait.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
 #include "daemon/prompt.h"
 #include "daemon/view.h"
+#include "log/log.h"
 #include "policy/policy.h"
 
 /* Whether a rule has denied it or lets it expire, and this would be the contrary. */

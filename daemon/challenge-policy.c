@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "daemon/challenge-change.h"
-#include "daemon/log.h"
+#include "log/log.h"
 #include "push/payload.h"
 
 #define CHALLENGE_LIST_TIMEOUT (20 * USEC_PER_SEC)

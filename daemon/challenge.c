@@ -12,8 +12,8 @@
 #include "daemon/challenge-change.h"
 #include "daemon/challenge-wait.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
 #include "daemon/prompt.h"
+#include "log/log.h"
 #include "push/payload.h"
 
 #define CHALLENGE_ACCURACY (10 * USEC_PER_MSEC)

@@ -176,24 +176,6 @@ static int check_intervals(ConfigLoader *l) {
                         at.path, at.line);
 }
 
-/* A key that is set and does nothing must not look as if it did. */
-static int check_ahead(ConfigLoader *l) {
-        size_t n;
-        const ConfigItem *items = config_items(&n);
-        ConfigPlace at;
-        int r = 0;
-
-        if (l->errors->n > 0)
-                return 0; /* those come first */
-        for (size_t i = 0; i < n && r >= 0; i++)
-                if (items[i].flags & CONFIG_ITEM_AHEAD &&
-                                locate(l, items[i].section, items[i].key, &at))
-                        r = error_list_add(l->warnings,
-                                        "%s:%u: %s=: this version does not act on it yet, ignoring",
-                                        at.path, at.line, items[i].key);
-        return r;
-}
-
 int config_check(ConfigLoader *l) {
         static int (*const checks[])(ConfigLoader *) = {
                         default_paths,
@@ -201,7 +183,6 @@ int config_check(ConfigLoader *l) {
                         check_facts,
                         find_group,
                         check_intervals,
-                        check_ahead,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(checks); i++) {

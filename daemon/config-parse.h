@@ -23,7 +23,6 @@
 typedef enum ConfigItemFlags {
         CONFIG_ITEM_QUIET = 1 << 0, /* may hold, or be mistaken for, a secret: never shown */
         CONFIG_ITEM_EMPTY = 1 << 1, /* empty is a value, not a return to the default */
-        CONFIG_ITEM_AHEAD = 1 << 2, /* checked and kept, but this version does not act on it */
 } ConfigItemFlags;
 
 /* Reads a value into its target. On -EINVAL the reason is in *reterr_msg, without the key. */

@@ -9,8 +9,8 @@
 
 #include "base/text.h"
 #include "daemon/backoff.h"
-#include "daemon/log.h"
 #include "daemon/view.h"
+#include "log/log.h"
 #include "push/payload.h"
 
 #define ENROLL_RETRY_FIRST (500 * USEC_PER_MSEC)

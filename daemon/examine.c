@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "daemon/backoff.h"
-#include "daemon/log.h"
+#include "log/log.h"
 
 struct Examination {
         Manager *manager;

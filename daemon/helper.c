@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "daemon/child.h"
 #include "daemon/helper-text.h"
-#include "daemon/log.h"
 #include "daemon/prompt.h"
+#include "log/log.h"
 
 typedef struct Run Run;
 typedef struct Prompt Prompt;

@@ -19,10 +19,10 @@
 
 #include "daemon/configuration.h"
 #include "daemon/exit.h"
-#include "daemon/log.h"
 #include "daemon/manager.h"
 #include "daemon/policy-files.h"
 #include "daemon/reload.h"
+#include "log/log.h"
 
 typedef struct Options {
         bool system;

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "daemon/examine.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
+#include "log/log.h"
 
 static int manager_audit_factor(Manager *m,
                 const char *event,

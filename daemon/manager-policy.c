@@ -9,9 +9,9 @@
 #include "base/text.h"
 #include "daemon/decider.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
 #include "daemon/policy-ask.h"
 #include "daemon/rules.h"
+#include "log/log.h"
 
 /* A verdict that is the rule's own. What default decides needs no reason. */
 static int ruling_of_verdict(Ruling *ret, const PolicyVerdict *v) {

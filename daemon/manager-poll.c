@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "daemon/examine.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
+#include "log/log.h"
 
 /* After something happened more is likely to. */
 #define POLL_LIVELY USEC_PER_MINUTE

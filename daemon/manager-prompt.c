@@ -6,8 +6,8 @@
 #include <errno.h>
 
 #include "base/text.h"
-#include "daemon/log.h"
 #include "daemon/message-ids.h"
+#include "log/log.h"
 
 static void manager_prompt_shown(Challenge *c, void *userdata) {
         Manager *m = userdata;

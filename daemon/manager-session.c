@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "daemon/log.h"
+#include "log/log.h"
 
 #define DOOR_HELPER "helper"
 

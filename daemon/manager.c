@@ -21,7 +21,6 @@
 #include "daemon/examine.h"
 #include "daemon/exit.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
 #include "daemon/manager-policy.h"
 #include "daemon/manager-poll.h"
 #include "daemon/manager-session.h"
@@ -29,6 +28,7 @@
 #include "daemon/provider.h"
 #include "daemon/rules.h"
 #include "daemon/view.h"
+#include "log/log.h"
 
 #define TIDY_INTERVAL USEC_PER_MINUTE
 #define STALL_TIMEOUT (30 * USEC_PER_SEC)

@@ -12,7 +12,6 @@
 #include "daemon/import.h"
 #include "daemon/life.h"
 #include "daemon/list-reply.h"
-#include "daemon/log.h"
 #include "daemon/manager-session.h"
 #include "daemon/operations-audit.h"
 #include "daemon/operations-factor.h"
@@ -22,6 +21,7 @@
 #include "daemon/provider.h"
 #include "daemon/rules.h"
 #include "daemon/view.h"
+#include "log/log.h"
 
 static json_object *status_accounts(const Manager *m) {
         json_object *list = json_object_new_array();

@@ -10,7 +10,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/text.h"
-#include "daemon/log.h"
+#include "log/log.h"
 
 #define POLKIT_NAME "org.freedesktop.PolicyKit1"
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"

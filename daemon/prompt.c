@@ -9,8 +9,8 @@
 
 #include "base/text.h"
 #include "daemon/life.h"
-#include "daemon/log.h"
 #include "daemon/prompt-group.h"
+#include "log/log.h"
 
 #define PROMPTS_ACCURACY (10 * USEC_PER_MSEC)
 #define PROMPTS_STORE_RETRY (10 * USEC_PER_SEC)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "daemon/configuration.h"
-#include "daemon/log.h"
 #include "daemon/manager-policy.h"
+#include "log/log.h"
 
 static int add_all(ErrorList *list, const ErrorList *more) {
         int r = 0;

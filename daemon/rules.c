@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "daemon/log.h"
 #include "daemon/policy-files.h"
 #include "daemon/view.h"
+#include "log/log.h"
 
 /* Notes of what went wrong in evaluations: so many in a while, the rest is counted. */
 #define NOTES_MAX 10

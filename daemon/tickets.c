@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "daemon/log.h"
+#include "log/log.h"
 
 struct Tickets {
         Store *store;

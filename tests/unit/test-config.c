@@ -238,8 +238,6 @@ static void test_every_key(void **state) {
         assert_int_equal(c->audit_retain, 7 * USEC_PER_DAY);
         assert_int_equal(c->audit_max_size, 2ULL << 30);
         assert_int_equal(l.warnings.n, 0);
-        for (size_t k = 0; k < l.warnings.n; k++)
-                assert_non_null(strstr(l.warnings.messages[k], "yet, ignoring"));
 }
 
 /* Each of these is fine, alone. */

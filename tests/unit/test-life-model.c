@@ -23,7 +23,7 @@
 #endif
 
 #include "daemon/life.h"
-#include "daemon/log.h"
+#include "log/log.h"
 #include "model-api.h"
 #include "model-daemon.h"
 #include "model-prompts.h"
