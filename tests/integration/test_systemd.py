@@ -430,6 +430,7 @@ def test_readme_of_a_server(service, sandbox, source_root):
     address: it approves one narrow thing and nothing else."""
     start, rule, job, look = readme_blocks(source_root, "Approving one narrow thing by itself")
     service.run("systemctl", "stop", "factord.service")
+    service.run("mv", "/var/lib/factord", "/var/lib/factord.before")
     service.write(DROP_IN, f"[Api]\nBaseUrl={sandbox.url}\n[Poll]\nInterval=200ms\nIdleInterval=200ms\n")
     try:
         start = start.replace("VA…", sandbox.service_sid)
@@ -465,6 +466,7 @@ def test_readme_of_a_server(service, sandbox, source_root):
         shown = service.run("bash", "-ec", look.replace("YC…", sid)).out
         assert "deploy-to-staging" in shown and sid in shown
     finally:
-        service.run("rm", "-rf", "/etc/factord/policy.d", "/deploy")
+        service.run("systemctl", "stop", "factord.service")
+        service.run("rm", "-rf", "/etc/factord/policy.d", "/deploy", "/var/lib/factord")
+        service.run("mv", "/var/lib/factord.before", "/var/lib/factord")
         service.write(DROP_IN, configuration(sandbox, "PasswordCredential=main"))
-        service.run("systemctl", "restart", "factord.service")

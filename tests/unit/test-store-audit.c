@@ -299,8 +299,8 @@ static void test_audit_checkpoints(void **state) {
                         "UPDATE audit_checkpoint SET fault_row = 1 WHERE name = 'head'",
                         "UPDATE audit_checkpoint SET mac = zeroblob(32) WHERE name = 'head'",
                         "UPDATE audit_checkpoint SET seal = (SELECT mac FROM audit WHERE id = 3)",
-                        "DELETE FROM audit_checkpoint WHERE name = 'start'; UPDATE "
-                        "audit_checkpoint SET name = 'start'",
+                        ("DELETE FROM audit_checkpoint WHERE name = 'start'; UPDATE "
+                         "audit_checkpoint SET name = 'start'"),
         };
         Fixture *f = *state;
         int64_t row;
