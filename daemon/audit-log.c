@@ -24,8 +24,6 @@ static const AuditEvent events[] = {
                 {"outcome", MESSAGE_ID_AUDIT_OUTCOME, LOG_INFO},
                 {"enrolled", MESSAGE_ID_AUDIT_ENROLLED, LOG_INFO},
                 {"import", MESSAGE_ID_AUDIT_IMPORT, LOG_INFO},
-                {"export", MESSAGE_ID_AUDIT_EXPORT, LOG_NOTICE},
-                {"renamed", MESSAGE_ID_AUDIT_RENAMED, LOG_INFO},
                 {"owner", MESSAGE_ID_AUDIT_OWNER, LOG_INFO},
                 {"match-field", MESSAGE_ID_AUDIT_MATCH_FIELD, LOG_INFO},
                 {"removed", MESSAGE_ID_AUDIT_REMOVED, LOG_INFO},
