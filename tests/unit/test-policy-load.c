@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "base/time.h"
@@ -537,7 +538,7 @@ static void test_noise(void **state) {
                 _cleanup_(error_list_done) ErrorList errors = {0};
                 _cleanup_(policy_freep) Policy *p = NULL;
                 PolicyFile file = {"noise.policy", text, POLICY_FILE_MAX};
-                usec_t start = now_boottime();
+                clock_t start = clock();
 
                 for (size_t j = 0; j < POLICY_FILE_MAX; j++) {
                         state64 ^= state64 << 13;
@@ -548,8 +549,8 @@ static void test_noise(void **state) {
                 assert_int_equal(policy_load(&p, &file, 1, 0, &errors), -EINVAL);
                 assert_true(errors.n >= 1);
                 assert_true(errors.n <= POLICY_ERRORS_MAX + 1);
-                /* Generous: a sanitizer on a busy machine. */
-                assert_true(now_boottime() - start < 10 * USEC_PER_SEC);
+                /* Processor time: a busy machine is no fault. Generous: a sanitizer. */
+                assert_true(clock() - start < 10 * CLOCKS_PER_SEC);
         }
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "base/time.h"
@@ -186,7 +187,7 @@ static void test_glob_against_reference(void **state) {
 /* A glob that makes backtracking matchers take years. */
 static void test_glob_is_bounded(void **state) {
         char pattern[2 * 500 + 2], text[6001];
-        usec_t start = now_boottime();
+        clock_t start = clock();
 
         for (size_t i = 0; i < 500; i++)
                 memcpy(pattern + 2 * i, "a*", 2);
@@ -196,7 +197,7 @@ static void test_glob_is_bounded(void **state) {
         assert_false(glob_match(pattern, text));
         memcpy(pattern, "*a*a*a*a*a*a*a*a*a*ab", 22);
         assert_false(glob_match(pattern, text));
-        assert_true(now_boottime() - start < 2 * USEC_PER_SEC);
+        assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
 }
 
 /* Regular expressions. */

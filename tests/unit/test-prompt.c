@@ -15,7 +15,9 @@
 #include "daemon/registry.h"
 
 #define MANY (REGISTRY_CHALLENGES_MAX - REGISTRY_RESERVE)
-#define TIME_MAX (5 * USEC_PER_SEC) /* of what a hash and a heap do in milliseconds */
+#define TIME_MAX                                                                                   \
+        (5 * CLOCKS_PER_SEC) /* of the processor's, of what a hash and a heap do in milliseconds   \
+                              */
 
 static Factor office = {.record = {.id = 1}}, home = {.record = {.id = 2}};
 static DetailField berlin[] = {{(char *) "City", (char *) "Berlin"}};
@@ -144,7 +146,7 @@ static void lead_and_end(void **groups, Challenge *c) {
 
 static void test_many(void **state) {
         Challenge *c = calloc(MANY, sizeof(Challenge));
-        usec_t before = now_boottime();
+        clock_t before = clock();
         char(*texts)[16] = calloc(MANY, sizeof(*texts));
         void *groups = NULL;
 
@@ -167,7 +169,7 @@ static void test_many(void **state) {
         for (unsigned i = 0; i < MANY; i++)
                 leave(&groups, &c[spread(i)]);
         assert_null(groups);
-        assert_true(now_boottime() - before < TIME_MAX);
+        assert_true(clock() - before < TIME_MAX);
         free(texts);
         free(c);
 }
