@@ -61,7 +61,10 @@ static int challenge_hold(Challenge *c, const Ruling *ruling) {
                 reason = NULL;
                 return -ENOMEM;
         }
-        r = text_set(&c->held_rule, ruling->rule);
+        r = text_set(&c->held_policy,
+                        c->host->policy_hash ? c->host->policy_hash(c->host->userdata) : NULL);
+        if (r >= 0)
+                r = text_set(&c->held_rule, ruling->rule);
         if (r < 0)
                 return r;
         c->held_verb = ruling->verb;

@@ -140,6 +140,8 @@ int challenge_restore(Challenge **ret,
         r = text_set(&c->view.reason, row->reason);
         if (r >= 0)
                 r = text_set(&c->held_rule, row->held_rule);
+        if (r >= 0)
+                r = text_set(&c->held_policy, row->held_policy);
         if (r >= 0 && row->has_decision) {
                 c->decision = row->decision;
                 c->decision.door = c->decision.rule = NULL;
@@ -167,6 +169,7 @@ Challenge *challenge_free(Challenge *c) {
         challenge_view_done(&c->view);
         free(c->document);
         free(c->held_rule);
+        free(c->held_policy);
         factor_unref(c->factor);
         free(c);
         return NULL;

@@ -73,6 +73,7 @@ struct Challenge {
         DeciderRun *decider; /* that is asked about it, or NULL */
         char *held_rule;     /* which decides it at the end unless a person does, or NULL */
         Verb held_verb;      /* and how: VERB_IGNORE, VERB_DENY */
+        char *held_policy;   /* and the hash of the policy that it is a rule of */
         int64_t attempts;    /* TOTP codes sent for it */
         int64_t n_wrong;     /* of them, those that the provider refused since the start */
         int64_t mismatches;  /* wrong values typed to approve it */

@@ -345,6 +345,8 @@ def test_override(daemon, held, sandbox):
     wait_state(daemon, at_once, "denied")
     denied = ask_push(daemon, held, "bad 1", expires_in=13)
     assert "rule 'no' denies it at the end" in denied["reason"] and denied["quiet"]
+    before = policy(daemon)["hash"]
+    set_rules(daemon, "[Rule other]\nMessage=x\nDecision=ask\n")
     daemon.restart()
     again = challenge(daemon, kept["sid"])
     assert again["quiet"] and again["state"] == "asking" and "quiet" in again["reason"]
@@ -356,6 +358,9 @@ def test_override(daemon, held, sandbox):
     wait_state(daemon, kept["sid"], "ignored")
     assert (decision(daemon, kept["sid"])["rule"], decision(daemon, kept["sid"])["verb"]) == ("quiet", "ignore")
     assert decision(daemon, denied["sid"])["rule"] == "no"
+    # They are recorded with the policy that has those rules, whichever is in force by now.
+    assert before != policy(daemon)["hash"]
+    assert {decision(daemon, c["sid"])["policy"] for c in (kept, denied)} == {before}
     assert counts(daemon) == {"quiet": (0, 0, 1, 0), "no": (0, 1, 0, 0)}
 
 
