@@ -12,6 +12,8 @@
 #include "push/payload.h"
 
 #define CHALLENGE_LIST_TIMEOUT (20 * USEC_PER_SEC)
+/* When a denial that was held back could not be recorded: some times before it is too late. */
+#define CHALLENGE_HELD_RETRY (CHALLENGE_HELD_MARGIN / 5)
 
 void ruling_done(Ruling *r) {
         free(r->reason);
@@ -26,7 +28,8 @@ void challenge_end_held(Challenge *c) {
         if (r >= 0)
                 r = challenge_decide_by_rule(c, &ruling);
         if (r < 0)
-                challenge_schedule(c, CHALLENGE_STORE_RETRY);
+                challenge_schedule(c, ruling.verb == VERB_DENY ? CHALLENGE_HELD_RETRY
+                                                               : CHALLENGE_STORE_RETRY);
         ruling_done(&ruling);
 }
 

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from harness import TIMEOUT, wait_for
+from rules import set_rules
 from steps import (
     Asked,
     approve,
@@ -236,6 +237,18 @@ def test_change_that_failed_has_no_number(small_disk):
         one, two = monitor.next(), monitor.next()
     assert (one["factor"]["name"], two["factor"]["name"]) == ("one", "two")
     assert one["sequence"] < two["sequence"]
+
+
+def test_denial_that_was_held_back(small_disk, sandbox):
+    """It is sent shortly before the end: a disk that is full just then does not make it too late."""
+    daemon = small_disk
+    held = enroll_push(daemon)
+    set_rules(daemon, "[Rule no]\nOverride=yes\nDecision=deny\n")
+    denied = ask_push(daemon, held, expires_in=14)
+    with full(daemon):
+        daemon.wait_log(f"Cannot record the decision on {denied['sid']}")
+    wait_state(daemon, denied["sid"], "denied")
+    assert sandbox.challenge(denied["sid"])["status"] == "denied"
 
 
 def test_wrong_values_count_at_once(small_disk, sandbox):
