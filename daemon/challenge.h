@@ -146,6 +146,10 @@ int challenge_digest(const Challenge *c,
 /* Whether the record is what the challenge shows; true when that can't be told. */
 bool challenge_shows(const Challenge *c, const VerifyChallenge *record);
 
+/* What is shown of a record, and matched by rules, without its state and digest; takes the record's
+ * texts. Returns 0, or -ENOMEM and has taken nothing. */
+int challenge_view_take(ChallengeView *ret, VerifyChallenge *record, const StoreFactor *f);
+
 /* For answer.c, challenge.c and challenge-decide.c. */
 
 /* Makes a rule's decision (not VERB_ASK) durable, and acts on it. Returns 0, or -errno and has said
