@@ -3,13 +3,14 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 
 import pytest
 
 from harness import TIMEOUT, wait_for
-from rules import set_rules
+from rules import audit, policy, set_rules, write_rules
 from steps import (
     Asked,
     approve,
@@ -253,6 +254,20 @@ def test_denial_that_was_held_back(small_disk, sandbox):
         daemon.wait_log(f"Cannot record the decision on {denied['sid']}")
     wait_state(daemon, denied["sid"], "denied")
     assert sandbox.challenge(denied["sid"])["status"] == "denied"
+
+
+def test_policy_that_was_recorded_later(small_disk):
+    """Who had it read is known all the same."""
+    daemon = small_disk
+    held = enroll_push(daemon)
+    write_rules(daemon, "[Rule any]\nDecision=ask\n")
+    with full(daemon):
+        call(daemon, "Reload")
+        daemon.wait_log("Cannot record which policy is in force")
+    assert audit(daemon, "policy") == []
+    ask_push(daemon, held)
+    (record,) = audit(daemon, "policy")
+    assert (record["policy"], record["uid"], record["door"]) == (policy(daemon)["hash"], os.getuid(), "socket")
 
 
 def test_wrong_values_count_at_once(small_disk, sandbox):
