@@ -163,8 +163,8 @@ int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **r
 void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason);
 /* What was decided, asked or put to the policy is not what the provider has now: a decision is
  * voided, with an audit record, whoever waits is told Stale, and the new record (taken) is put
- * before the policy. Returns
- * 0, or -errno with a message when that can't be made durable: then nothing has changed. */
+ * before the policy. Returns 0, or -errno with a message when that can't be made durable: then
+ * nothing has changed. */
 int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg);
 /* Says why it is not done yet, in the view; and to a caller whose time runs out. */
 void challenge_set_reason(Challenge *c, const char *reason);
