@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+from datetime import datetime, timezone
 
 import pytest
 
@@ -362,6 +363,25 @@ def test_override(daemon, held, sandbox):
     assert before != policy(daemon)["hash"]
     assert {decision(daemon, c["sid"])["policy"] for c in (kept, denied)} == {before}
     assert counts(daemon) == {"quiet": (0, 0, 1, 0), "no": (0, 1, 0, 0)}
+
+
+def test_clock_of_a_machine_that_is_wrong(make_daemon, sandbox):
+    """Rules go by the provider's clock from the first challenge on, not by what this machine has at the start."""
+    daemon = make_daemon(sandbox)
+    held = enroll_totp(daemon)
+    hour = datetime.now(timezone.utc).hour
+    set_rules(
+        daemon,
+        "[Rule now]\nFactor=totp\nDangerous=approve-anything\nTimezone=UTC\n"
+        f"Hours={hour:02}:00-{(hour + 2) % 24:02}:00\nDecision=approve\n",
+    )
+    daemon.kill()
+    sandbox.clock(12 * 3600)
+    sids = [create(daemon, held) for _ in range(3)]
+    daemon.start()
+    for sid in sids:
+        wait_state(daemon, sid, "asking")
+    assert audit(daemon, "decision") == []
 
 
 def test_given_up(daemon, held):
