@@ -85,25 +85,16 @@ static int read_configuration(const char *path, char **directory) {
 }
 
 static int read_drop_ins(const char *folder, char **directory) {
-        _cleanup_(names_freep) char **names = NULL;
+        _cleanup_(paths_freep) char **paths = NULL;
 
-        int r = folder_list(folder, ".conf", &names);
+        int r = folder_list(folder, ".conf", &paths);
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
                 return complain(EXIT_USAGE, "%s: cannot list the folder: %s", folder, strerror(-r));
-        for (char **name = names; *name; name++) {
-                _cleanup_free_ char *path = NULL;
-
-                if (asprintf(&path, "%s/%s", folder, *name) < 0) {
-                        path = NULL;
-                        return out_of_memory();
-                }
-                r = read_configuration(path, directory);
-                if (r != 0)
-                        return r;
-        }
-        return 0;
+        for (char **path = paths; *path && r == 0; path++)
+                r = read_configuration(*path, directory);
+        return r;
 }
 
 int policy_folder_find(const Arguments *a, char **ret, bool *ret_system) {

@@ -31,13 +31,13 @@ void policy_source_done(PolicySource *s) {
 
 /* Folders. */
 
-void names_freep(char ***names) {
-        for (char **name = *names; name && *name; name++)
-                free(*name);
-        free(*names);
+void paths_freep(char ***paths) {
+        for (char **path = *paths; path && *path; path++)
+                free(*path);
+        free(*paths);
 }
 
-static int compare_names(const void *a, const void *b) {
+static int compare_paths(const void *a, const void *b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
@@ -47,7 +47,7 @@ static bool ends_in(const char *name, const char *suffix) {
         return name[0] != '.' && len > end && streq(name + len - end, suffix);
 }
 
-static int list(DIR *folder, const char *suffix, char ***names, size_t *n) {
+static int list(DIR *folder, const char *path, const char *suffix, char ***paths, size_t *n) {
         for (;;) {
                 errno = 0;
                 const struct dirent *entry = readdir(folder);
@@ -55,33 +55,33 @@ static int list(DIR *folder, const char *suffix, char ***names, size_t *n) {
                         return -errno;
                 if (!ends_in(entry->d_name, suffix))
                         continue;
-                char **longer = reallocarray(*names, *n + 2, sizeof(char *));
+                char **longer = reallocarray(*paths, *n + 2, sizeof(char *));
                 if (!longer)
                         return -ENOMEM;
-                *names = longer;
-                longer[*n] = strdup(entry->d_name);
-                longer[*n + 1] = NULL;
-                if (!longer[*n])
+                *paths = longer;
+                if (asprintf(&longer[*n], "%s/%s", path, entry->d_name) < 0) {
+                        longer[*n] = NULL;
                         return -ENOMEM;
-                (*n)++;
+                }
+                longer[++*n] = NULL;
         }
 }
 
 int folder_list(const char *path, const char *suffix, char ***ret) {
-        _cleanup_(names_freep) char **names = calloc(1, sizeof(char *));
+        _cleanup_(paths_freep) char **paths = calloc(1, sizeof(char *));
         size_t n = 0;
 
-        if (!names)
+        if (!paths)
                 return -ENOMEM;
         DIR *folder = opendir(path);
         if (!folder)
                 return -errno;
-        int r = list(folder, suffix, &names, &n);
+        int r = list(folder, path, suffix, &paths, &n);
         closedir(folder);
         if (r < 0)
                 return r;
-        qsort(names, n, sizeof(char *), compare_names);
-        *ret = TAKE_PTR(names);
+        qsort(paths, n, sizeof(char *), compare_paths);
+        *ret = TAKE_PTR(paths);
         return 0;
 }
 
@@ -110,25 +110,16 @@ static int add_file(PolicySource *s, const char *path) {
 }
 
 static int add_folder(PolicySource *s, const char *folder, bool may_lack) {
-        _cleanup_(names_freep) char **names = NULL;
+        _cleanup_(paths_freep) char **paths = NULL;
 
-        int r = folder_list(folder, SUFFIX, &names);
+        int r = folder_list(folder, SUFFIX, &paths);
         if (r == -ENOENT && may_lack)
                 return 0;
         if (r < 0)
                 return complain(EXIT_USAGE, "%s: cannot list the folder: %s", folder, strerror(-r));
-        for (char **name = names; *name; name++) {
-                _cleanup_free_ char *path = NULL;
-
-                if (asprintf(&path, "%s/%s", folder, *name) < 0) {
-                        path = NULL;
-                        return complain(EXIT_FAILURE, "out of memory");
-                }
-                r = add_file(s, path);
-                if (r != 0)
-                        return r;
-        }
-        return 0;
+        for (char **path = paths; *path && r == 0; path++)
+                r = add_file(s, *path);
+        return r;
 }
 
 int policy_source_add(PolicySource *s, const char *path) {

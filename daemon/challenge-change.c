@@ -46,6 +46,14 @@ static int ticket_audit(Challenge *c, const AuditRecord *like, int64_t id, char 
         return store_audit_append(c->host->store, &a, reterr_msg);
 }
 
+/* Which policy a decision is recorded with. The rules may have been read anew since one of them was
+ * held back. */
+static const char *policy_of_decision(const Challenge *c, const StoreDecision *d) {
+        if (d->rule && c->held_rule)
+                return c->held_policy;
+        return c->host->policy_hash ? c->host->policy_hash(c->host->userdata) : NULL;
+}
+
 static int change_audit(Challenge *c, const Change *change, usec_t now, char **reterr_msg) {
         const StoreDecision *d = change->decision  ? change->decision
                                  : c->has_decision ? &c->decision
@@ -70,8 +78,7 @@ static int change_audit(Challenge *c, const Change *change, usec_t now, char **r
         }
         if (change->decision) {
                 a.event = "decision";
-                if (c->host->policy_hash)
-                        a.policy = c->host->policy_hash(c->host->userdata);
+                a.policy = policy_of_decision(c, change->decision);
                 r = store_audit_append(c->host->store, &a, reterr_msg);
                 if (r < 0)
                         return r;
@@ -132,6 +139,7 @@ static int change_write(Challenge *c,
                         .asked = effect->prompted,
                         .held_rule = c->held_rule,
                         .held_verb = c->held_verb,
+                        .held_policy = c->held_policy,
         };
         memcpy(row.sid, c->view.sid, sizeof(row.sid));
         r = store_challenge_put(store, &row, reterr_msg);

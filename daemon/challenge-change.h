@@ -37,6 +37,9 @@ usec_t challenge_end(const Challenge *c);
 void challenge_schedule_expiry(Challenge *c);
 /* Puts it to the policy. What can't be recorded is put to it again in a while. */
 void challenge_put_to_policy(Challenge *c);
+/* Whether that has to wait: the provider names another time than this machine, and has not been
+ * heard twice. Rules go by its clock. */
+bool challenge_awaits_clock(const Challenge *c);
 /* Waits with that until all that is pending is known. */
 void challenge_await_list(Challenge *c);
 /* Nobody has decided otherwise: the word that a rule's Override= held back is the decision. */

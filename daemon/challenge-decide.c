@@ -33,7 +33,7 @@ static bool challenge_is_with_policy(const Challenge *c, Verb verb, Call *call) 
 
         if (verb != VERB_APPROVE || (s != CHALLENGE_DISCOVERED && s != CHALLENGE_DECIDING))
                 return false;
-        if (c->decider || c->awaits_list)
+        if (c->decider || c->awaits_list || challenge_awaits_clock(c))
                 (void) call_error(call, IPC_POLICY_DENIED, challenge_error_sid(c),
                                 "Challenge %s is with %s, which comes first", c->view.sid,
                                 c->decider ? "the decider of a rule" : "the policy");

@@ -12,6 +12,9 @@
 #include "push/payload.h"
 
 #define CHALLENGE_LIST_TIMEOUT (20 * USEC_PER_SEC)
+#define CHALLENGE_CLOCK_RETRY USEC_PER_SEC
+/* When a denial that was held back could not be recorded: some times before it is too late. */
+#define CHALLENGE_HELD_RETRY (CHALLENGE_HELD_MARGIN / 5)
 
 void ruling_done(Ruling *r) {
         free(r->reason);
@@ -26,7 +29,8 @@ void challenge_end_held(Challenge *c) {
         if (r >= 0)
                 r = challenge_decide_by_rule(c, &ruling);
         if (r < 0)
-                challenge_schedule(c, CHALLENGE_STORE_RETRY);
+                challenge_schedule(c, ruling.verb == VERB_DENY ? CHALLENGE_HELD_RETRY
+                                                               : CHALLENGE_STORE_RETRY);
         ruling_done(&ruling);
 }
 
@@ -61,7 +65,10 @@ static int challenge_hold(Challenge *c, const Ruling *ruling) {
                 reason = NULL;
                 return -ENOMEM;
         }
-        r = text_set(&c->held_rule, ruling->rule);
+        r = text_set(&c->held_policy,
+                        c->host->policy_hash ? c->host->policy_hash(c->host->userdata) : NULL);
+        if (r >= 0)
+                r = text_set(&c->held_rule, ruling->rule);
         if (r < 0)
                 return r;
         c->held_verb = ruling->verb;
@@ -102,6 +109,12 @@ static void challenge_await_decider(Challenge *c, const char *reason) {
         challenge_set_state(c, CHALLENGE_DECIDING);
 }
 
+bool challenge_awaits_clock(const Challenge *c) {
+        const ServerClock *clock = api_clock(c->host->api);
+
+        return !clock->heard && server_clock_is_settling(clock, now_boottime());
+}
+
 /* discovered or restored → deciding → asking, ignored, answering. What can't be recorded is put to
  * the policy again in a while. */
 void challenge_put_to_policy(Challenge *c) {
@@ -117,6 +130,11 @@ void challenge_put_to_policy(Challenge *c) {
                 return;
         }
         (void) text_set(&c->held_rule, NULL); /* what it was about may have changed */
+        if (challenge_awaits_clock(c)) {
+                challenge_set_state(c, CHALLENGE_DECIDING);
+                challenge_schedule(c, CHALLENGE_CLOCK_RETRY);
+                return;
+        }
         challenge_schedule(c, CHALLENGE_STORE_RETRY);
         r = c->host->policy(c, &ruling, c->host->userdata);
         if (r == -EINPROGRESS) {

@@ -46,23 +46,12 @@ bool challenge_shows(const Challenge *c, const VerifyChallenge *record) {
         return challenge_digest(c, record, digest) < 0 || streq(digest, c->view.digest);
 }
 
-/* Makes record what is shown and decided on; takes it. What is kept is the text and the parts that
- * are shown: with thousands of challenges a parsed document each would be most of the memory. The
- * state stays. */
-static int challenge_adopt(Challenge *c, VerifyChallenge *record) {
-        const StoreFactor *f = &c->factor->record;
-        JsonSlice text = json_doc_text(record->doc);
-        _cleanup_free_ char *document = strndup(text.data, text.len), *name = NULL;
-        char digest[SHA256_HEX_SIZE];
-        int r;
+int challenge_view_take(ChallengeView *ret, VerifyChallenge *record, const StoreFactor *f) {
+        _cleanup_free_ char *name = strdup(f->name);
 
-        if (!document || text_set(&name, f->name) < 0)
+        if (!name)
                 return -ENOMEM;
-        r = challenge_digest(c, record, digest);
-        if (r < 0)
-                return r;
-        ChallengeView v = {
-                        .state = c->view.state,
+        *ret = (ChallengeView){
                         .factor_type = f->type,
                         .factor = TAKE_PTR(name),
                         .service_sid = TAKE_PTR(record->service_sid),
@@ -75,15 +64,37 @@ static int challenge_adopt(Challenge *c, VerifyChallenge *record) {
                         .expires = record->expires,
                         .owner = f->owner,
         };
-        memcpy(v.sid, record->sid, SID_SIZE);
-        memcpy(v.factor_sid, record->factor_sid, SID_SIZE);
+        memcpy(ret->sid, record->sid, SID_SIZE);
+        memcpy(ret->factor_sid, record->factor_sid, SID_SIZE);
+        record->n_fields = 0;
+        return 0;
+}
+
+/* Makes record what is shown and decided on; takes it. What is kept is the text and the parts that
+ * are shown: with thousands of challenges a parsed document each would be most of the memory. The
+ * state stays. */
+static int challenge_adopt(Challenge *c, VerifyChallenge *record) {
+        const StoreFactor *f = &c->factor->record;
+        JsonSlice text = json_doc_text(record->doc);
+        _cleanup_free_ char *document = strndup(text.data, text.len);
+        char digest[SHA256_HEX_SIZE];
+        ChallengeView v;
+        int r;
+
+        if (!document)
+                return -ENOMEM;
+        r = challenge_digest(c, record, digest);
+        if (r >= 0)
+                r = challenge_view_take(&v, record, f);
+        if (r < 0)
+                return r;
+        v.state = c->view.state;
         memcpy(v.digest, digest, sizeof(v.digest));
         challenge_view_done(&c->view);
         c->view = v;
         free(c->document);
         c->document = TAKE_PTR(document);
         c->too_long = f->type == FACTOR_PUSH && record_is_too_long(record);
-        record->n_fields = 0;
         verify_challenge_done(record);
         return 0;
 }
@@ -140,6 +151,8 @@ int challenge_restore(Challenge **ret,
         r = text_set(&c->view.reason, row->reason);
         if (r >= 0)
                 r = text_set(&c->held_rule, row->held_rule);
+        if (r >= 0)
+                r = text_set(&c->held_policy, row->held_policy);
         if (r >= 0 && row->has_decision) {
                 c->decision = row->decision;
                 c->decision.door = c->decision.rule = NULL;
@@ -167,6 +180,7 @@ Challenge *challenge_free(Challenge *c) {
         challenge_view_done(&c->view);
         free(c->document);
         free(c->held_rule);
+        free(c->held_policy);
         factor_unref(c->factor);
         free(c);
         return NULL;

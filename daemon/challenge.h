@@ -73,6 +73,7 @@ struct Challenge {
         DeciderRun *decider; /* that is asked about it, or NULL */
         char *held_rule;     /* which decides it at the end unless a person does, or NULL */
         Verb held_verb;      /* and how: VERB_IGNORE, VERB_DENY */
+        char *held_policy;   /* and the hash of the policy that it is a rule of */
         int64_t attempts;    /* TOTP codes sent for it */
         int64_t n_wrong;     /* of them, those that the provider refused since the start */
         int64_t mismatches;  /* wrong values typed to approve it */
@@ -145,6 +146,10 @@ int challenge_digest(const Challenge *c,
 /* Whether the record is what the challenge shows; true when that can't be told. */
 bool challenge_shows(const Challenge *c, const VerifyChallenge *record);
 
+/* What is shown of a record, and matched by rules, without its state and digest; takes the record's
+ * texts. Returns 0, or -ENOMEM and has taken nothing. */
+int challenge_view_take(ChallengeView *ret, VerifyChallenge *record, const StoreFactor *f);
+
 /* For answer.c, challenge.c and challenge-decide.c. */
 
 /* Makes a rule's decision (not VERB_ASK) durable, and acts on it. Returns 0, or -errno and has said
@@ -158,8 +163,8 @@ int challenge_move(Challenge *c, ChallengeState to, const char *reason, char **r
 void challenge_complete(Challenge *c, ChallengeState outcome, const char *reason);
 /* What was decided, asked or put to the policy is not what the provider has now: a decision is
  * voided, with an audit record, whoever waits is told Stale, and the new record (taken) is put
- * before the policy. Returns
- * 0, or -errno with a message when that can't be made durable: then nothing has changed. */
+ * before the policy. Returns 0, or -errno with a message when that can't be made durable: then
+ * nothing has changed. */
 int challenge_stale(Challenge *c, VerifyChallenge *record, char **reterr_msg);
 /* Says why it is not done yet, in the view; and to a caller whose time runs out. */
 void challenge_set_reason(Challenge *c, const char *reason);

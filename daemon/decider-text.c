@@ -8,19 +8,6 @@
 
 #include "daemon/view.h"
 
-static json_object *question_fields(const ChallengeView *v) {
-        json_object *fields = json_object_new_array();
-
-        for (size_t i = 0; i < v->n_fields; i++) {
-                json_object *f = view_object_of_string("label", v->fields[i].label);
-
-                view_add_string(f, "value", v->fields[i].value);
-                if (json_object_array_add(fields, f) < 0)
-                        json_object_put(f);
-        }
-        return fields;
-}
-
 /* Exactly as it was received, numbers too; it was checked then. Line breaks can stand between its
  * tokens only. */
 static json_object *question_hidden(const ChallengeView *v) {
@@ -51,7 +38,7 @@ static json_object *question_challenge(const ChallengeView *v) {
         view_add_string(o, "service_sid", v->service_sid);
         view_add_string(o, "identity", v->identity);
         view_add_string(o, "message", v->message);
-        view_add(o, "fields", question_fields(v));
+        view_add(o, "fields", view_fields(v->fields, v->n_fields));
         view_add(o, "hidden_details", question_hidden(v));
         view_add_time(o, "created", v->created);
         view_add_time(o, "expires", v->expires);

@@ -9,9 +9,8 @@
 #include "policy/policy.h"
 
 #define DECIDER_RUNS_MAX 16 /* at a time */
-#define DECIDER_RUNS_OF_ONE_MAX                                                                    \
-        8 /* of the same path: one that hangs holds up its own kind only                           \
-           */
+/* Of the same path: one that hangs holds up its own kind only. */
+#define DECIDER_RUNS_OF_ONE_MAX 8
 
 typedef struct Deciders Deciders;
 

@@ -35,26 +35,6 @@ static void replay_free(PolicyReplay *p) {
         free(p);
 }
 
-/* The record as it would be seen; takes it. */
-static int view_of_record(ChallengeView *ret, VerifyChallenge *record, const Factor *f) {
-        *ret = (ChallengeView){
-                        .factor_type = f->record.type,
-                        .service_sid = TAKE_PTR(record->service_sid),
-                        .identity = TAKE_PTR(record->identity),
-                        .message = TAKE_PTR(record->message),
-                        .fields = TAKE_PTR(record->fields),
-                        .n_fields = record->n_fields,
-                        .hidden_details = TAKE_PTR(record->hidden_details),
-                        .created = record->created,
-                        .expires = record->expires,
-                        .owner = f->record.owner,
-        };
-        memcpy(ret->sid, record->sid, SID_SIZE);
-        memcpy(ret->factor_sid, record->factor_sid, SID_SIZE);
-        record->n_fields = 0;
-        return text_set(&ret->factor, f->record.name);
-}
-
 /* What became of it by the rules of then: a person, or nobody, decides what rules ask about. */
 static const char *decided_verb(const StoreChallenge *row) {
         bool by_rule = row->has_decision && row->decision.rule;
@@ -91,7 +71,7 @@ static int replay_row(Manager *m, const StoreChallenge *row, json_object **ret) 
 
         if (!f || verify_challenge_read(&record, row->document, strlen(row->document), NULL) < 0)
                 return 0;
-        r = view_of_record(&v, &record, f);
+        r = challenge_view_take(&v, &record, &f->record);
         if (r < 0)
                 return r;
         usec_t then = row->has_decision && row->decision.rule ? row->decision.made : v.created;

@@ -24,6 +24,7 @@ struct Rules {
         Store *store;
         Policy *policy; /* in force */
         bool recorded;
+        Actor by; /* who had it loaded; without a door: nobody */
         char *directory;
         usec_t loaded;    /* 0: it never was */
         ErrorList faults; /* of the last load */
@@ -83,6 +84,7 @@ static void take_policy(Rules *r, Policy *p) {
         r->recorded = r->recorded && streq(policy_hash(p), policy_hash(r->policy));
         policy_free(r->policy);
         r->policy = p;
+        r->by = (Actor){0};
         r->loaded = now_realtime();
         r->n_given_up = 0;
         (void) text_set(&r->given_up, NULL);
@@ -104,14 +106,14 @@ int rules_load(Rules *r, const char *directory, uid_t owner, bool system, ErrorL
         return k;
 }
 
-static int record(Rules *r, const Actor *actor, char **reterr_msg) {
+static int record(Rules *r, char **reterr_msg) {
         AuditRecord a = {
                         .time = now_realtime(),
                         .event = "policy",
                         .policy = policy_hash(r->policy),
                         .reason = r->loaded > 0 ? NULL : "no rule is in force",
-                        .door = actor ? actor->door : NULL,
-                        .uid = actor ? (int64_t) actor->uid : -1,
+                        .door = r->by.door,
+                        .uid = r->by.door ? (int64_t) r->by.uid : -1,
         };
         int k;
 
@@ -136,9 +138,11 @@ int rules_record(Rules *r, const Actor *actor, char **reterr_msg) {
 
         if (r->recorded)
                 return 0;
+        if (actor)
+                r->by = *actor;
         k = store_policy_get(r->store, before, reterr_msg);
         if (k >= 0 && !is_nothing_new(r, before))
-                k = record(r, actor, reterr_msg);
+                k = record(r, reterr_msg);
         r->recorded = k >= 0;
         return k;
 }

@@ -21,7 +21,7 @@ DEFINE_CLEANUP(Rules *, rules_free);
  * a load succeeds. Returns 0, -EINVAL with faults in problems (those before stay), -ENOMEM. */
 int rules_load(Rules *r, const char *directory, uid_t owner, bool system, ErrorList *problems);
 /* Makes sure that the policy in force is on record; before that it decides nothing. actor: who had
- * it loaded, or NULL. Returns 0 or -errno with a message. */
+ * it loaded, which is kept until it is on record, or NULL. Returns 0 or -errno with a message. */
 int rules_record(Rules *r, const Actor *actor, char **reterr_msg);
 
 /* Borrowed until the next load. */

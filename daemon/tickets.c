@@ -109,20 +109,37 @@ static Factor *find_factor(const Registry *factors, int64_t id) {
         return NULL;
 }
 
-/* One that the store holds; it may be over, which nobody knows before a server was heard. */
+static int64_t first_to_end(const Tickets *t, const Factor *f) {
+        const Ticket *ticket, *first = LIST_FIRST(&f->tickets);
+
+        LIST_FOREACH(ticket, &f->tickets, of_factor) {
+                if (ticket_expires(ticket, t->clock) < ticket_expires(first, t->clock))
+                        first = ticket;
+        }
+        return first->row.id;
+}
+
+/* One that the store holds; it may be over, which nobody knows before a server was heard. Of too
+ * many those that are open end last. */
 static int load_one(Tickets *t, const Registry *factors, StoreTicket *row, char **reterr_msg) {
         Factor *f = find_factor(factors, row->factor_id);
         Ticket *ticket;
+        int64_t first;
         int r;
 
-        if (!f || f->n_tickets >= TICKETS_OF_FACTOR_MAX)
+        if (!f)
                 return 0;
         if (!make_room(t))
                 return -ENOMEM;
         r = ticket_restore(&ticket, f, row, t->clock, reterr_msg);
-        if (r >= 0)
-                take(t, ticket);
-        return r;
+        if (r < 0)
+                return r;
+        take(t, ticket);
+        if (f->n_tickets > TICKETS_OF_FACTOR_MAX) {
+                first = first_to_end(t, f);
+                drop(t, has_id, &first);
+        }
+        return 0;
 }
 
 int tickets_load(Tickets *t, const Registry *factors, char **reterr_msg) {

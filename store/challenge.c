@@ -12,6 +12,7 @@
 #define SELECT_CHALLENGE                                                                           \
         "SELECT c.sid, c.factor_id, c.state, c.document, c.reason, c.expires, c.changed, "         \
         "c.sequence, c.attempts, c.mismatches, c.asked, c.held_rule, c.held_verb, "                \
+        "c.held_policy, "                                                                          \
         "d.id IS NOT NULL, d.id, d.digest, d.verb, d.uid, d.door, d.rule, d.made "                 \
         "FROM challenge c "                                                                        \
         "LEFT JOIN decision d ON d.challenge_sid = c.sid AND d.voided IS NULL "
@@ -20,6 +21,7 @@ void store_challenge_done(StoreChallenge *c) {
         free(c->document);
         free(c->reason);
         free(c->held_rule);
+        free(c->held_policy);
         store_decision_done(&c->decision);
         *c = (StoreChallenge){0};
 }
@@ -65,6 +67,7 @@ static void read_held(Statement *st, StoreChallenge *c) {
         verb = column_text(st);
         /* Nothing else is held back. */
         c->held_verb = verb && verb_from_string(verb) == VERB_DENY ? VERB_DENY : VERB_IGNORE;
+        c->held_policy = column_text(st);
 }
 
 static int read_challenge(Statement *st, StoreChallenge *c, char **reterr_msg) {
@@ -95,8 +98,8 @@ static int write_challenge(
         r = statement_prepare(&st, s,
                         "INSERT INTO challenge (sid, factor_id, state, final, document, reason, "
                         "expires, changed, sequence, attempts, mismatches, asked, held_rule, "
-                        "held_verb) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO "
+                        "held_verb, held_policy) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO "
                         "UPDATE "
                         "SET factor_id = excluded.factor_id, "
                         "state = excluded.state, final = excluded.final, "
@@ -104,7 +107,8 @@ static int write_challenge(
                         "expires = excluded.expires, changed = excluded.changed, "
                         "sequence = excluded.sequence, attempts = excluded.attempts, "
                         "mismatches = excluded.mismatches, asked = excluded.asked, "
-                        "held_rule = excluded.held_rule, held_verb = excluded.held_verb",
+                        "held_rule = excluded.held_rule, held_verb = excluded.held_verb, "
+                        "held_policy = excluded.held_policy",
                         reterr_msg);
         if (r < 0)
                 return r;
@@ -123,6 +127,7 @@ static int write_challenge(
         bind_usec(&st, c->asked);
         bind_text(&st, c->held_rule);
         bind_text(&st, c->held_rule ? verb_to_string(c->held_verb) : NULL);
+        bind_text(&st, c->held_rule ? c->held_policy : NULL);
 
         r = statement_run(&st, reterr_msg);
         if (r == -ENOENT)

@@ -136,9 +136,11 @@ static const char *const migrations[] = {
                 "ALTER TABLE ticket ADD COLUMN local INTEGER NOT NULL DEFAULT 0;"
                 "CREATE INDEX ticket_expires ON ticket (expires);",
 
-                /* The rule that decides it at the end unless a person does, and how. */
+                /* The rule that decides it at the end unless a person does, how, and of which
+                   policy. */
                 "ALTER TABLE challenge ADD COLUMN held_rule TEXT;"
-                "ALTER TABLE challenge ADD COLUMN held_verb TEXT;",
+                "ALTER TABLE challenge ADD COLUMN held_verb TEXT;"
+                "ALTER TABLE challenge ADD COLUMN held_policy TEXT;",
 };
 
 static_assert(ELEMENTSOF(migrations) == STORE_SCHEMA_VERSION, "a migration a version");

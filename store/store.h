@@ -140,6 +140,7 @@ typedef struct StoreChallenge {
         usec_t asked;       /* server time when it was put before a person last; 0: never */
         char *held_rule;    /* the rule that decides it at the end unless a person does, or NULL */
         Verb held_verb;     /* its word, with held_rule */
+        char *held_policy;  /* the hash of its policy, with held_rule; or NULL */
         bool has_decision;
         StoreDecision decision; /* the standing one, when has_decision; put does not write it */
 } StoreChallenge;

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+from datetime import datetime, timezone
 
 import pytest
 
@@ -345,6 +346,8 @@ def test_override(daemon, held, sandbox):
     wait_state(daemon, at_once, "denied")
     denied = ask_push(daemon, held, "bad 1", expires_in=13)
     assert "rule 'no' denies it at the end" in denied["reason"] and denied["quiet"]
+    before = policy(daemon)["hash"]
+    set_rules(daemon, "[Rule other]\nMessage=x\nDecision=ask\n")
     daemon.restart()
     again = challenge(daemon, kept["sid"])
     assert again["quiet"] and again["state"] == "asking" and "quiet" in again["reason"]
@@ -356,7 +359,29 @@ def test_override(daemon, held, sandbox):
     wait_state(daemon, kept["sid"], "ignored")
     assert (decision(daemon, kept["sid"])["rule"], decision(daemon, kept["sid"])["verb"]) == ("quiet", "ignore")
     assert decision(daemon, denied["sid"])["rule"] == "no"
+    # They are recorded with the policy that has those rules, whichever is in force by now.
+    assert before != policy(daemon)["hash"]
+    assert {decision(daemon, c["sid"])["policy"] for c in (kept, denied)} == {before}
     assert counts(daemon) == {"quiet": (0, 0, 1, 0), "no": (0, 1, 0, 0)}
+
+
+def test_clock_of_a_machine_that_is_wrong(make_daemon, sandbox):
+    """Rules go by the provider's clock from the first challenge on, not by what this machine has at the start."""
+    daemon = make_daemon(sandbox)
+    held = enroll_totp(daemon)
+    hour = datetime.now(timezone.utc).hour
+    set_rules(
+        daemon,
+        "[Rule now]\nFactor=totp\nDangerous=approve-anything\nTimezone=UTC\n"
+        f"Hours={hour:02}:00-{(hour + 2) % 24:02}:00\nDecision=approve\n",
+    )
+    daemon.kill()
+    sandbox.clock(12 * 3600)
+    sids = [create(daemon, held) for _ in range(3)]
+    daemon.start()
+    for sid in sids:
+        wait_state(daemon, sid, "asking")
+    assert audit(daemon, "decision") == []
 
 
 def test_given_up(daemon, held):

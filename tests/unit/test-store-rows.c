@@ -344,6 +344,7 @@ static void test_challenge_round_trip(void **state) {
         c.asked = 1700000000 * USEC_PER_SEC;
         c.held_rule = "quiet";
         c.held_verb = VERB_DENY;
+        c.held_policy = "abc";
         assert_int_equal(store_challenge_put(f->store, &c, &f->message), 0);
 
         fixture_open(f);
@@ -361,6 +362,7 @@ static void test_challenge_round_trip(void **state) {
         assert_int_equal(found.asked, c.asked);
         assert_string_equal(found.held_rule, "quiet");
         assert_int_equal(found.held_verb, VERB_DENY);
+        assert_string_equal(found.held_policy, "abc");
         assert_false(found.has_decision);
         store_challenge_done(&found);
 
@@ -373,6 +375,7 @@ static void test_challenge_round_trip(void **state) {
         assert_null(found.document);
         assert_null(found.reason);
         assert_null(found.held_rule);
+        assert_null(found.held_policy);
         assert_int_equal(found.sequence, c.sequence);
         store_challenge_done(&found);
 

@@ -119,6 +119,7 @@ static void test_open_migrates(void **state) {
                        "DROP TABLE audit_checkpoint;"
                        "ALTER TABLE challenge DROP COLUMN held_rule;"
                        "ALTER TABLE challenge DROP COLUMN held_verb;"
+                       "ALTER TABLE challenge DROP COLUMN held_policy;"
                        "DROP INDEX ticket_expires;"
                        "ALTER TABLE ticket DROP COLUMN local;"
                        "PRAGMA user_version = 1");

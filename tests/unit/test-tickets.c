@@ -212,6 +212,23 @@ static void test_limits(void **state) {
         assert_int_equal(count(w, w->office), 1);
 }
 
+/* Rows stay when nobody used them in time: however many there are, what is open is found again. */
+static void test_restart_after_many(void **state) {
+        World *w = *state;
+        int64_t early = add(w, w->office, 10 * MINUTE), late;
+
+        for (size_t i = 0; i < TICKETS_OF_FACTOR_MAX - 1; i++)
+                (void) add(w, w->office, MINUTE);
+        set_clock(w, SOON + 2 * MINUTE, true);
+        late = add(w, w->office, MINUTE);
+        assert_int_equal(count(w, w->office), 2);
+        restart(w, SOON + 2 * MINUTE);
+        assert_int_equal(count(w, w->office), 2);
+        assert_non_null(tickets_find(w->tickets, early));
+        assert_non_null(tickets_find(w->tickets, late));
+        assert_int_equal(w->office->n_tickets, TICKETS_OF_FACTOR_MAX);
+}
+
 static void test_limit_of_a_user(void **state) {
         World *w = *state;
         const Ticket *ticket;
@@ -308,6 +325,7 @@ int main(void) {
                         TICKETS_TEST(test_consumed),
                         TICKETS_TEST(test_revoked),
                         TICKETS_TEST(test_limits),
+                        TICKETS_TEST(test_restart_after_many),
                         TICKETS_TEST(test_limit_of_a_user),
                         TICKETS_TEST(test_made_before_a_server_was_heard),
                         TICKETS_TEST(test_server_moves),
