@@ -62,6 +62,7 @@ static void manager_discover(Manager *m, Factor *f, VerifyChallenge *item, uint6
         if (r < 0) {
                 log_error("Cannot take up a challenge of factor %s: %s", f->record.name,
                                 strerror(-r));
+                f->crowded_round = round;
                 return;
         }
         held = TAKE_PTR(c);
