@@ -174,6 +174,11 @@ def test_follow(daemon, held):
 TAMPERING = {
     "UPDATE audit SET verb = 'deny' WHERE id = 2": "record 2 was changed",
     "UPDATE audit SET uid = 0, door = 'bus' WHERE id = 4": "record 4 was changed",
+    # What SQLite reads as what was there, and other programs do not.
+    "UPDATE audit SET uid = uid || 'x' WHERE id = 2": "record 2 was changed",
+    "UPDATE audit SET uid = uid + 0.5 WHERE id = 3": "record 3 was changed",
+    "UPDATE audit SET factor = factor || char(0) || 'x' WHERE id = 4": "record 4 was changed",
+    "UPDATE audit SET event = CAST(event AS BLOB) WHERE id = 5": "record 5 was changed",
     "DELETE FROM audit WHERE id = 3": "record 3 is missing",
     "DELETE FROM audit WHERE id = 1": "record 1 is missing",
     """UPDATE audit SET id = 99 WHERE id = 2; UPDATE audit SET id = 2 WHERE id = 4;
