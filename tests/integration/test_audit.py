@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ import pytest
 from harness import wait_for
 from steps import approve, ask_push, call, call_error, challenge, deny, enroll_push, shown
 from test_rights import STRANGER, User, system  # noqa: F401
+from wallclock import make_wallclock, wallclock_library  # noqa: F401
 
+YEAR = 365 * 86400
 ZEROS = 32 * "0"
 
 
@@ -274,6 +277,20 @@ def test_retention_by_age(make_daemon, sandbox):
     verify(daemon)
     daemon.restart()
     verify(daemon)
+
+
+@pytest.mark.parametrize("offset", [5 * YEAR, 3600, -5 * YEAR])
+def test_retention_and_a_wrong_clock(make_daemon, sandbox, make_wallclock, offset):  # noqa: F811
+    """Nothing is dropped because this machine's clock is wrong."""
+    clock = make_wallclock(offset)
+    daemon = make_daemon(sandbox, env=clock.env)
+    enroll_push(daemon)
+    fill(daemon, 20)
+    daemon.terminate()
+    daemon.start()
+    time.sleep(4)  # retention looks two seconds after the start, and then by the hour
+    assert dropped(daemon) == 0 and len(records(daemon)) == 21
+    assert "dropped" not in daemon.stderr
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="wants root to be other users")
