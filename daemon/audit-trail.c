@@ -265,6 +265,10 @@ void audit_trail_problems(const AuditTrail *t, json_object *list) {
         int64_t row;
         AuditFault fault = store_audit_fault(t->store, &row);
 
+        if (fault == AUDIT_INTACT) {
+                fault = t->seen;
+                row = t->seen_row;
+        }
         if (fault != AUDIT_INTACT && audit_fault_describe(fault, row, &what) >= 0 &&
                         asprintf(&text,
                                         "The audit trail was tampered with: %s; see factorctl log "

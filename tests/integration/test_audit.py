@@ -225,6 +225,17 @@ def test_tampering(daemon, held, tmp_path):
     assert [r["id"] for r in records(daemon)] == [1, 2, 3, 6, 7]
 
 
+def test_tampering_while_it_runs(daemon, held):
+    """What a check found stands in status until another finds all as it was."""
+    fill(daemon, 3)
+    sql(daemon, "UPDATE audit SET uid = 7 WHERE id = 2")
+    assert "record 2 was changed" in verify(daemon, check=1)
+    assert "record 2 was changed" in daemon.ctl_json("status")["problems"][0]
+    sql(daemon, f"UPDATE audit SET uid = {os.getuid()} WHERE id = 2")
+    assert "4 records, the last is 4" in verify(daemon)
+    assert daemon.ctl_json("status")["problems"] == []
+
+
 def test_witnesses(daemon, held):
     """Heads that somebody noted are compared; those of other stores are not."""
     fill(daemon, 4)
