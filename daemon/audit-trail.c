@@ -74,14 +74,21 @@ static bool is_too_large(const AuditTrail *t) {
         return store_audit_size(t->store) > t->max_size;
 }
 
-/* Drops a piece of what may go; whether there may be more. By the server's time: a wall clock that
- * was set ahead makes nothing old. When it has grown too large it is made smaller by more than the
- * next record. */
+/* What time it is for retention. Records have this machine's time. Set ahead it makes nothing old,
+ * and behind it makes what is written now look old by the server's: the earlier of both counts. */
+static usec_t retention_now(const AuditTrail *t) {
+        usec_t server = api_now(t->api), local = now_realtime();
+
+        return server < local ? server : local;
+}
+
+/* Drops a piece of what may go; whether there may be more. When it has grown too large it is made
+ * smaller by more than the next record. */
 static bool prune(AuditTrail *t, bool by_size) {
         _cleanup_free_ char *why = NULL;
         AuditFault fault, fault_before;
         AuditRetention retention = {
-                        .now = api_now(t->api),
+                        .now = retention_now(t),
                         .keep = api_clock(t->api)->heard ? t->keep : USEC_INFINITY,
                         .max_size = by_size ? t->max_size - t->max_size / 16 : t->max_size,
         };
@@ -258,6 +265,10 @@ void audit_trail_problems(const AuditTrail *t, json_object *list) {
         int64_t row;
         AuditFault fault = store_audit_fault(t->store, &row);
 
+        if (fault == AUDIT_INTACT) {
+                fault = t->seen;
+                row = t->seen_row;
+        }
         if (fault != AUDIT_INTACT && audit_fault_describe(fault, row, &what) >= 0 &&
                         asprintf(&text,
                                         "The audit trail was tampered with: %s; see factorctl log "

@@ -46,6 +46,8 @@ typedef struct AuditTrail {
         usec_t pruned_at;      /* boot time; 0: never */
         bool failed;           /* that it can't be written was said */
         bool stuck;            /* it is too large, and nothing of it can go */
+        AuditFault seen;       /* by the last check, in the records themselves */
+        int64_t seen_row;
         Refusals refusals;
         Refusal waiting[REFUSALS_OF_ALL];
         size_t n_waiting;

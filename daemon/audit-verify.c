@@ -47,6 +47,15 @@ static int describe(const AuditVerdict *v, char **ret, int64_t *ret_row) {
                                : 0;
 }
 
+/* For status, until another check finds otherwise. What only a caller's witnesses say is between
+ * him and the trail. */
+static void note_seen(AuditTrail *t, const AuditVerdict *v) {
+        if (v->fault == AUDIT_REMADE || v->fault == AUDIT_CUT)
+                return;
+        t->seen = v->fault;
+        t->seen_row = v->row;
+}
+
 static void verifier_reply(AuditVerifier *v) {
         const AuditVerdict *verdict = audit_check_verdict(v->check);
         _cleanup_free_ char *problem = NULL;
@@ -57,6 +66,7 @@ static void verifier_reply(AuditVerifier *v) {
                 (void) call_error(v->call, IPC_STORE_ERROR, NULL, "Out of memory");
                 return;
         }
+        note_seen(v->trail, verdict);
         if (verdict->fault != AUDIT_INTACT)
                 audit_log_fault(verdict->fault, verdict->row);
         o = json_object_new_object();

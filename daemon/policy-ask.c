@@ -90,11 +90,14 @@ int policy_ask_why(Manager *m, const Challenge *c, PolicyExplanation *ret) {
 int policy_ask_then(Manager *m,
                 int64_t factor_id,
                 const ChallengeView *v,
+                const PolicyTicket *ticket,
                 usec_t now,
                 PolicyVerdict *ret) {
         _cleanup_(question_done) Question q = {0};
 
         question_init(&q, m, factor_id, v, now);
         q.until = usec_sub(now, 1); /* what was decided then is what is asked about */
+        q.input.tickets = ticket;
+        q.input.n_tickets = ticket ? 1 : 0;
         return policy_evaluate(rules_policy(m->rules), &q.input, ret);
 }

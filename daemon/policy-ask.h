@@ -11,9 +11,11 @@ int policy_ask(Manager *m, const Challenge *c, PolicyVerdict *ret);
 /* Likewise, of each rule. */
 int policy_ask_why(Manager *m, const Challenge *c, PolicyExplanation *ret);
 
-/* What the policy would say of one that is not held, at another time; no ticket is left for it. */
+/* What the policy would say of one that is not held, at another time, with the ticket that it used
+ * or NULL. */
 int policy_ask_then(Manager *m,
                 int64_t factor_id,
                 const ChallengeView *v,
+                const PolicyTicket *ticket,
                 usec_t now,
                 PolicyVerdict *ret);

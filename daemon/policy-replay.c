@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "daemon/policy-ask.h"
+#include "daemon/ticket.h"
 #include "daemon/view.h"
 
 #define REPLAY_BATCH 100
@@ -60,22 +61,44 @@ static json_object *replay_item(
         return o;
 }
 
+/* The ticket that the decision used; NULL when it used none, or when the ticket can't be told. */
+static int ticket_of_row(Ticket **ret, Manager *m, Factor *f, const StoreChallenge *row) {
+        usec_t made = row->decision.made;
+        StoreTicket used = {0};
+        int r = 0;
+
+        *ret = NULL;
+        if (row->has_decision && row->decision.rule)
+                r = store_ticket_used_by(m->store, row->decision.id, made,
+                                usec_add(made, TICKET_LIFE_MAX), &used, NULL);
+        if (r >= 0 && used.id != 0)
+                r = ticket_restore(ret, f, &used, api_clock(m->api), NULL);
+        store_ticket_done(&used);
+        return r == -EBADMSG ? 0 : r;
+}
+
 /* What can't be read any more, or was left by a factor that has gone, is passed over: *ret is NULL.
  * A rule decided at the time that its decision has; otherwise its creation is the best guess. */
 static int replay_row(Manager *m, const StoreChallenge *row, json_object **ret) {
         _cleanup_(policy_verdict_done) PolicyVerdict verdict = {0};
         _cleanup_(verify_challenge_done) VerifyChallenge record = {0};
         _cleanup_(challenge_view_done) ChallengeView v = {0};
-        const Factor *f = manager_factor_by_id(m, row->factor_id);
+        _cleanup_(ticket_freep) Ticket *used = NULL;
+        Factor *f = manager_factor_by_id(m, row->factor_id);
+        PolicyTicket ticket;
         int r;
 
         if (!f || verify_challenge_read(&record, row->document, strlen(row->document), NULL) < 0)
                 return 0;
         r = challenge_view_take(&v, &record, &f->record);
+        if (r >= 0)
+                r = ticket_of_row(&used, m, f, row);
         if (r < 0)
                 return r;
         usec_t then = row->has_decision && row->decision.rule ? row->decision.made : v.created;
-        r = policy_ask_then(m, row->factor_id, &v, then, &verdict);
+        if (used)
+                ticket = ticket_for_policy(used, api_clock(m->api));
+        r = policy_ask_then(m, row->factor_id, &v, used ? &ticket : NULL, then, &verdict);
         if (r >= 0)
                 *ret = replay_item(row, &v, &verdict);
         return r;

@@ -40,7 +40,34 @@ void audit_read_mac(Statement *st, uint8_t ret[static SHA256_SIZE]) {
                 memcpy(ret, mac.data, SHA256_SIZE);
 }
 
+#define N_NUMBERS 3 /* columns before the texts */
+
+/* Whether the values from here on are of the kinds that were written. SQLite reads "7x" as the
+ * number 7, and a text ends at its first NUL: a MAC over what is read would not tell. */
+static bool is_as_written(const Statement *st) {
+        int at = st->column;
+
+        for (size_t i = 0; i < N_NUMBERS; i++)
+                if (sqlite3_column_type(st->handle, at++) != SQLITE_INTEGER)
+                        return false;
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++, at++) {
+                int type = sqlite3_column_type(st->handle, at);
+
+                if (type == SQLITE_NULL)
+                        continue;
+                if (type != SQLITE_TEXT)
+                        return false;
+                const void *text = sqlite3_column_text(st->handle, at);
+                int len = sqlite3_column_bytes(st->handle, at);
+                if (len > 0 && text && memchr(text, 0, (size_t) len))
+                        return false;
+        }
+        return sqlite3_column_type(st->handle, at++) == SQLITE_INTEGER &&
+               sqlite3_column_type(st->handle, at) == SQLITE_BLOB;
+}
+
 int audit_read(Statement *st, AuditRow *ret, char **reterr_msg) {
+        bool as_written = is_as_written(st);
         AuditRow row = {0};
         int r;
 
@@ -50,6 +77,8 @@ int audit_read(Statement *st, AuditRow *ret, char **reterr_msg) {
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 text_put(&row.record, i, column_borrow(st));
         row.layout = column_int(st);
+        if (!as_written)
+                row.layout = 0; /* none that a record of ours has: it fits nothing */
         audit_read_mac(st, row.link.mac);
 
         r = statement_check(st, reterr_msg);

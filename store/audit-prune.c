@@ -15,12 +15,20 @@ typedef struct Prune {
         size_t n;
 } Prune;
 
-static bool is_to_be_kept(const Prune *p, const AuditRecord *r) {
+typedef enum Age {
+        AGE_KEPT,
+        AGE_OLD,
+        AGE_UNTOLD, /* of the future: it goes with an old one that came after it */
+} Age;
+
+static Age age_of(const Prune *p, const AuditRecord *r) {
         const AuditRetention *limits = p->retention;
 
         if (p->size > limits->max_size)
-                return false;
-        return r->time <= limits->now && usec_add(r->time, limits->keep) >= limits->now;
+                return AGE_OLD;
+        if (r->time > limits->now)
+                return AGE_UNTOLD;
+        return usec_add(r->time, limits->keep) >= limits->now ? AGE_KEPT : AGE_OLD;
 }
 
 /* What is dropped unchecked would be covered up. */
@@ -60,9 +68,11 @@ static int take_row(Prune *p, const AuditRow *row, char **reterr_msg) {
         return 0;
 }
 
-/* Takes rows from the oldest on. *ret_more: not for want of rows to drop did it end. */
+/* Takes rows from the oldest on, up to the last old one. *ret_more: not for want of rows to drop
+ * did it end. */
 static int take_rows(Prune *p, size_t max, bool *ret_more, char **reterr_msg) {
         _cleanup_(statement_done) Statement st = {0};
+        Prune seen = *p;
         int r;
 
         *ret_more = false;
@@ -79,6 +89,7 @@ static int take_rows(Prune *p, size_t max, bool *ret_more, char **reterr_msg) {
         for (;;) {
                 bool found, open;
                 AuditRow row;
+                Age age;
 
                 r = statement_step(&st, &found, reterr_msg);
                 if (r < 0)
@@ -91,11 +102,14 @@ static int take_rows(Prune *p, size_t max, bool *ret_more, char **reterr_msg) {
                 if (r < 0)
                         return r;
                 open = column_int(&st) != 0;
-                if (open || is_to_be_kept(p, &row.record))
+                age = age_of(&seen, &row.record);
+                if (open || age == AGE_KEPT)
                         return 0;
-                r = take_row(p, &row, reterr_msg);
+                r = take_row(&seen, &row, reterr_msg);
                 if (r < 0)
                         return r;
+                if (age == AGE_OLD)
+                        *p = seen;
         }
 }
 

@@ -51,8 +51,8 @@ typedef struct AuditRetention {
 
 /* Drops the oldest records, at most max, and seals both checkpoints, in one transaction. It stops
  * at the first record that is to be kept, or that is about a challenge that is not over. One whose
- * time is still to come is as old as the one before it. Records that don't fit are dropped, too,
- * and that is remembered in the checkpoint. *ret_more: there may be more to drop. */
+ * time is still to come goes when one that came after it does. Records that don't fit are dropped,
+ * too, and that is remembered in the checkpoint. *ret_more: there may be more to drop. */
 int store_audit_prune(Store *s,
                 const AuditRetention *retention,
                 size_t max,

@@ -80,6 +80,8 @@ int store_ticket_remove(Store *s, int64_t id, char **reterr_msg) {
         return sqlite3_changes(s->handle) > 0 ? 0 : no_ticket(id, reterr_msg);
 }
 
+#define TICKET_COLUMNS "id, factor_id, owner, created, expires, local, message, fields"
+
 typedef struct TicketArray {
         StoreTicket *items;
         size_t n;
@@ -119,8 +121,8 @@ int store_tickets_load(
         int r;
 
         r = statement_prepare(&st, s,
-                        "SELECT id, factor_id, owner, created, expires, local, message, fields "
-                        "FROM ticket WHERE consumed_by IS NULL AND expires > ? ORDER BY id",
+                        "SELECT " TICKET_COLUMNS
+                        " FROM ticket WHERE consumed_by IS NULL AND expires > ? ORDER BY id",
                         reterr_msg);
         if (r < 0)
                 return r;
@@ -141,6 +143,41 @@ int store_tickets_load(
         *ret = TAKE_PTR(a.items);
         *ret_n = a.n;
         a.n = 0;
+        return 0;
+}
+
+int store_ticket_used_by(Store *s,
+                const char *decision_id,
+                usec_t after,
+                usec_t until,
+                StoreTicket *ret,
+                char **reterr_msg) {
+        _cleanup_(ticket_array_done) TicketArray a = {0};
+        _cleanup_(statement_done) Statement st = {0};
+        bool row;
+        int r;
+
+        r = statement_prepare(&st, s,
+                        "SELECT " TICKET_COLUMNS
+                        " FROM ticket WHERE expires > ? AND expires <= ? AND consumed_by = ?",
+                        reterr_msg);
+        if (r < 0)
+                return r;
+
+        bind_usec(&st, after);
+        bind_usec(&st, until);
+        bind_text(&st, decision_id);
+        r = statement_step(&st, &row, reterr_msg);
+        if (r == 0 && row)
+                r = read_ticket(&st, &a, reterr_msg);
+        if (r < 0)
+                return r;
+
+        *ret = (StoreTicket){0};
+        if (row) {
+                *ret = a.items[0];
+                a.n = 0;
+        }
         return 0;
 }
 

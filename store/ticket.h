@@ -27,5 +27,13 @@ int store_ticket_remove(Store *s, int64_t id, char **reterr_msg);
 /* Those that are not used and expire after since, in the order of their ids. *ret is a new array;
  * free each with store_ticket_done(). */
 int store_tickets_load(Store *s, usec_t since, StoreTicket **ret, size_t *ret_n, char **reterr_msg);
+/* The one that a decision used, of those that expire after a time and not after another: there may
+ * be many. ret->id is 0 when there is none; free it with store_ticket_done(). */
+int store_ticket_used_by(Store *s,
+                const char *decision_id,
+                usec_t after,
+                usec_t until,
+                StoreTicket *ret,
+                char **reterr_msg);
 /* Drops the rows that expired before that time. */
 int store_tickets_prune(Store *s, usec_t before, char **reterr_msg);

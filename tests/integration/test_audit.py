@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ import pytest
 from harness import wait_for
 from steps import approve, ask_push, call, call_error, challenge, deny, enroll_push, shown
 from test_rights import STRANGER, User, system  # noqa: F401
+from wallclock import make_wallclock, wallclock_library  # noqa: F401
 
+YEAR = 365 * 86400
 ZEROS = 32 * "0"
 
 
@@ -174,6 +177,11 @@ def test_follow(daemon, held):
 TAMPERING = {
     "UPDATE audit SET verb = 'deny' WHERE id = 2": "record 2 was changed",
     "UPDATE audit SET uid = 0, door = 'bus' WHERE id = 4": "record 4 was changed",
+    # What SQLite reads as what was there, and other programs do not.
+    "UPDATE audit SET uid = uid || 'x' WHERE id = 2": "record 2 was changed",
+    "UPDATE audit SET uid = uid + 0.5 WHERE id = 3": "record 3 was changed",
+    "UPDATE audit SET factor = factor || char(0) || 'x' WHERE id = 4": "record 4 was changed",
+    "UPDATE audit SET event = CAST(event AS BLOB) WHERE id = 5": "record 5 was changed",
     "DELETE FROM audit WHERE id = 3": "record 3 is missing",
     "DELETE FROM audit WHERE id = 1": "record 1 is missing",
     """UPDATE audit SET id = 99 WHERE id = 2; UPDATE audit SET id = 2 WHERE id = 4;
@@ -215,6 +223,17 @@ def test_tampering(daemon, held, tmp_path):
     daemon.restart()
     assert "record 4 is missing" in verify(daemon, check=1)
     assert [r["id"] for r in records(daemon)] == [1, 2, 3, 6, 7]
+
+
+def test_tampering_while_it_runs(daemon, held):
+    """What a check found stands in status until another finds all as it was."""
+    fill(daemon, 3)
+    sql(daemon, "UPDATE audit SET uid = 7 WHERE id = 2")
+    assert "record 2 was changed" in verify(daemon, check=1)
+    assert "record 2 was changed" in daemon.ctl_json("status")["problems"][0]
+    sql(daemon, f"UPDATE audit SET uid = {os.getuid()} WHERE id = 2")
+    assert "4 records, the last is 4" in verify(daemon)
+    assert daemon.ctl_json("status")["problems"] == []
 
 
 def test_witnesses(daemon, held):
@@ -269,6 +288,20 @@ def test_retention_by_age(make_daemon, sandbox):
     verify(daemon)
     daemon.restart()
     verify(daemon)
+
+
+@pytest.mark.parametrize("offset", [5 * YEAR, 3600, -5 * YEAR])
+def test_retention_and_a_wrong_clock(make_daemon, sandbox, make_wallclock, offset):  # noqa: F811
+    """Nothing is dropped because this machine's clock is wrong."""
+    clock = make_wallclock(offset)
+    daemon = make_daemon(sandbox, env=clock.env)
+    enroll_push(daemon)
+    fill(daemon, 20)
+    daemon.terminate()
+    daemon.start()
+    time.sleep(4)  # retention looks two seconds after the start, and then by the hour
+    assert dropped(daemon) == 0 and len(records(daemon)) == 21
+    assert "dropped" not in daemon.stderr
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="wants root to be other users")

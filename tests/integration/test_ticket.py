@@ -138,6 +138,20 @@ def test_once(daemon, push):
     assert not [r for r in records if "Deploy" in str(r) or "staging" in str(r)]
 
 
+def test_replay(daemon, push):
+    """The same rules would have decided the same: with the ticket that was used, and without one."""
+    expect(daemon, message="Deploy *", fields={"Environment": "staging"})
+    first = create(daemon, push, fields={"Environment": "staging"})
+    approved_once(daemon, first)
+    second = create(daemon, push)
+    asked(daemon, second)
+    told = call(daemon, "ReplayPolicy")["challenges"]
+    assert {c["sid"]: (c["would"], c["same"]) for c in told} == {
+        first: ("approve", True),
+        second: ("ask", True),
+    }
+
+
 NEAR_MISSES = [
     ({"message": "Deploy web"}, {"message": "Deploy web\n"}),
     ({"message": "Deploy web"}, {"message": "Deploy webs"}),

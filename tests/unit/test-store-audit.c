@@ -456,8 +456,8 @@ static void test_audit_prune_by_size(void **state) {
         assert_int_equal(store_audit_size(f->store), 5 * each + strlen("shop"));
 }
 
-/* Times that jump: the first record that is young enough is the end, one that claims to be of the
- * future is not. */
+/* Times that jump: the first record that is young enough is the end. One that claims to be of the
+ * future is not, but only what came after it tells that it is old. */
 static void test_audit_prune_and_clocks(void **state) {
         AuditRetention retention = {.now = DAY(20), .keep = 10 * USEC_PER_DAY, .max_size = 100000};
         static const int days[] = {1, 2, 900, 3, 15, 2, 16};
@@ -468,6 +468,15 @@ static void test_audit_prune_and_clocks(void **state) {
                 append(f, &(AuditRecord){.time = DAY(days[i]), .event = "owner", .uid = 0});
         assert_int_equal(prune(f, &retention, 100, NULL), 4);
         assert_intact(f, 7, 3);
+
+        /* The clock is behind, or was ahead when all of them were written. */
+        retention.now = DAY(11);
+        assert_int_equal(prune(f, &retention, 100, NULL), 0);
+        retention.now = DAY(1);
+        assert_int_equal(prune(f, &retention, 100, NULL), 0);
+        assert_intact(f, 7, 3);
+        retention.max_size = 1;
+        assert_int_equal(prune(f, &retention, 100, NULL), 3);
 }
 
 static void test_audit_prune_keeps_what_is_open(void **state) {
