@@ -49,6 +49,11 @@ class Load:
         self.recorder.clear()
         self.daemon.start()
 
+    def hold(self):
+        """While it does not run: nothing of its last run is counted among what waits."""
+        wait_for(lambda: self.recorder.in_flight == 0, what="the last requests' end")
+        self.recorder.hold()
+
     def enroll(self, n, kind="Push", sandbox=None, account="main", **more):
         """As fast as some clients can."""
         sandbox, start = sandbox or self.sandboxes[0], len(self.held)
@@ -274,8 +279,7 @@ def test_requests_in_flight(load, most):
     sids = []
     load.restart({}, meanwhile=lambda: sids.extend(load.create(helds[:6])))
     asked = load.wait_asked(sids)
-    load.recorder.hold()
-    load.restart({"MaxConcurrentRequests": str(most)})
+    load.restart({"MaxConcurrentRequests": str(most)}, meanwhile=load.hold)
     recorder = load.recorder
     polls = 1 if most <= 2 else 3 * most // 4
     wait_for(lambda: recorder.in_flight >= polls, what="polls in flight")
