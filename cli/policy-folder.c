@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/ini.h"
 #include "base/text.h"
@@ -87,7 +88,7 @@ static int read_configuration(const char *path, char **directory) {
 static int read_drop_ins(const char *folder, char **directory) {
         _cleanup_(paths_freep) char **paths = NULL;
 
-        int r = folder_list(folder, ".conf", &paths);
+        int r = directory_list(folder, ".conf", &paths, NULL);
         if (r == -ENOENT)
                 return 0;
         if (r < 0)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/policy-source.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/connection.h"
@@ -27,62 +27,6 @@ void policy_source_done(PolicySource *s) {
         free(s->texts);
         free(s->folder);
         *s = (PolicySource){0};
-}
-
-/* Folders. */
-
-void paths_freep(char ***paths) {
-        for (char **path = *paths; path && *path; path++)
-                free(*path);
-        free(*paths);
-}
-
-static int compare_paths(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-static bool ends_in(const char *name, const char *suffix) {
-        size_t len = strlen(name), end = strlen(suffix);
-
-        return name[0] != '.' && len > end && streq(name + len - end, suffix);
-}
-
-static int list(DIR *folder, const char *path, const char *suffix, char ***paths, size_t *n) {
-        for (;;) {
-                errno = 0;
-                const struct dirent *entry = readdir(folder);
-                if (!entry)
-                        return -errno;
-                if (!ends_in(entry->d_name, suffix))
-                        continue;
-                char **longer = reallocarray(*paths, *n + 2, sizeof(char *));
-                if (!longer)
-                        return -ENOMEM;
-                *paths = longer;
-                if (asprintf(&longer[*n], "%s/%s", path, entry->d_name) < 0) {
-                        longer[*n] = NULL;
-                        return -ENOMEM;
-                }
-                longer[++*n] = NULL;
-        }
-}
-
-int folder_list(const char *path, const char *suffix, char ***ret) {
-        _cleanup_(paths_freep) char **paths = calloc(1, sizeof(char *));
-        size_t n = 0;
-
-        if (!paths)
-                return -ENOMEM;
-        DIR *folder = opendir(path);
-        if (!folder)
-                return -errno;
-        int r = list(folder, path, suffix, &paths, &n);
-        closedir(folder);
-        if (r < 0)
-                return r;
-        qsort(paths, n, sizeof(char *), compare_paths);
-        *ret = TAKE_PTR(paths);
-        return 0;
 }
 
 /* Reading. */
@@ -112,7 +56,7 @@ static int add_file(PolicySource *s, const char *path) {
 static int add_folder(PolicySource *s, const char *folder, bool may_lack) {
         _cleanup_(paths_freep) char **paths = NULL;
 
-        int r = folder_list(folder, SUFFIX, &paths);
+        int r = directory_list(folder, SUFFIX, &paths, NULL);
         if (r == -ENOENT && may_lack)
                 return 0;
         if (r < 0)

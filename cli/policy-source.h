@@ -36,8 +36,3 @@ int policy_source_load_or_say(const PolicySource *s, Policy **ret);
 
 /* policy-folder.c. Where the daemon's rules are by its configuration; *ret is new. */
 int policy_folder_find(const Arguments *a, char **ret, bool *ret_system);
-
-/* The paths of what ends so in a folder, in order; hidden ones are left out. *ret is new,
- * NULL-ended. Returns 0 or -errno. */
-int folder_list(const char *path, const char *suffix, char ***ret);
-void paths_freep(char ***paths);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/config-files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/directory.h"
 #include "base/file.h"
-#include "base/text.h"
 
 #define FILE_NAME "factord.conf"
 #define DROP_IN_DIRECTORY "factord.conf.d"
@@ -50,60 +49,31 @@ static int read_named(ConfigFiles *f, const ConfigSource *source, ErrorList *err
         return r;
 }
 
-static int is_drop_in(const struct dirent *entry) {
-        size_t len = strlen(entry->d_name), suffix = STRLEN(DROP_IN_SUFFIX);
+static int read_drop_ins(ConfigFiles *f, const char *directory, uid_t owner, ErrorList *errors) {
+        _cleanup_(paths_freep) char **paths = NULL;
+        size_t n = 0;
 
-        return entry->d_name[0] != '.' && len > suffix &&
-               streq(entry->d_name + len - suffix, DROP_IN_SUFFIX);
-}
-
-static int compare_names(const struct dirent **a, const struct dirent **b) {
-        return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int read_entries(ConfigFiles *f,
-                const char *directory,
-                struct dirent *const *entries,
-                size_t n,
-                uid_t owner,
-                ErrorList *errors) {
+        int r = directory_list(directory, DROP_IN_SUFFIX, &paths, &n);
+        if (r == -ENOENT)
+                return 0;
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return error_list_add(errors,
+                                "%s: cannot list the folder: %s; make it a folder that factord may "
+                                "read",
+                                directory, strerror(-r));
         if (n > CONFIG_DROP_INS_MAX)
                 return error_list_add(errors,
                                 "%s: there are over %d files; put their keys into fewer", directory,
                                 CONFIG_DROP_INS_MAX);
 
         for (size_t i = 0; i < n; i++) {
-                _cleanup_free_ char *path = NULL;
-                if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0)
-                        return -ENOMEM;
-
-                int r = read_file(f, path, owner, errors);
-                if (r == -ENOENT)
-                        continue; /* removed since the folder was listed */
-                if (r < 0)
-                        return r;
+                r = read_file(f, paths[i], owner, errors);
+                if (r < 0 && r != -ENOENT)
+                        return r; /* else: removed since the folder was listed */
         }
         return 0;
-}
-
-static int read_drop_ins(ConfigFiles *f, const char *directory, uid_t owner, ErrorList *errors) {
-        _cleanup_free_ struct dirent **entries = NULL;
-
-        int n = scandir(directory, &entries, is_drop_in, compare_names);
-        if (n < 0 && errno == ENOENT)
-                return 0;
-        if (n < 0 && errno == ENOMEM)
-                return -ENOMEM;
-        if (n < 0)
-                return error_list_add(errors,
-                                "%s: cannot list the folder: %s; make it a folder that factord may "
-                                "read",
-                                directory, strerror(errno));
-
-        int r = read_entries(f, directory, entries, (size_t) n, owner, errors);
-        for (int i = 0; i < n; i++)
-                free(entries[i]);
-        return r;
 }
 
 int config_files_read(ConfigFiles *files, const ConfigSource *source, ErrorList *errors) {

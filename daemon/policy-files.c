@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/policy-files.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/directory.h"
 #include "base/file.h"
-#include "base/text.h"
 
 #define SUFFIX ".policy"
 #define EXEC "exec:"
@@ -27,36 +25,27 @@ static void files_done(Files *f) {
         free(f->texts);
 }
 
-static int is_policy(const struct dirent *entry) {
-        size_t len = strlen(entry->d_name), suffix = STRLEN(SUFFIX);
-
-        return entry->d_name[0] != '.' && len > suffix &&
-               streq(entry->d_name + len - suffix, SUFFIX);
-}
-
 /* One that has gone since the folder was listed is a fault like others: it may have held a denial.
  */
-static int read_file(Files *f, const char *directory, const char *name, uid_t owner, ErrorList *e) {
-        _cleanup_free_ char *path = NULL, *msg = NULL;
+static int read_file(Files *f, const char *path, uid_t owner, ErrorList *errors) {
+        _cleanup_free_ char *copy = strdup(path), *msg = NULL;
         _cleanup_(secret_done) Secret text = {0};
 
-        if (asprintf(&path, "%s/%s", directory, name) < 0) {
-                path = NULL;
+        if (!copy)
                 return -ENOMEM;
-        }
         int r = file_read_trusted(&text, path, owner, false, POLICY_FILE_MAX, &msg);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                return error_list_add(e, "%s", error_text(msg, r));
-        f->paths[f->n] = TAKE_PTR(path);
+                return error_list_add(errors, "%s", error_text(msg, r));
+        f->paths[f->n] = TAKE_PTR(copy);
         secret_move(&f->texts[f->n++], &text);
         return 0;
 }
 
-static int read_entries(Files *f,
+static int read_files(Files *f,
                 const char *directory,
-                struct dirent *const *entries,
+                char *const *paths,
                 size_t n,
                 uid_t owner,
                 ErrorList *errors) {
@@ -76,28 +65,25 @@ static int read_entries(Files *f,
                 return error_list_add(errors, "%s", error_text(msg, r));
         r = 0;
         for (size_t i = 0; i < n && r >= 0; i++)
-                r = read_file(f, directory, entries[i]->d_name, owner, errors);
+                r = read_file(f, paths[i], owner, errors);
         return r;
 }
 
 static int read_folder(Files *f, const char *directory, uid_t owner, ErrorList *errors) {
-        _cleanup_free_ struct dirent **entries = NULL;
+        _cleanup_(paths_freep) char **paths = NULL;
+        size_t n = 0;
 
-        int n = scandir(directory, &entries, is_policy, NULL);
-        if (n < 0 && errno == ENOENT)
+        int r = directory_list(directory, SUFFIX, &paths, &n);
+        if (r == -ENOENT)
                 return 0;
-        if (n < 0 && errno == ENOMEM)
-                return -ENOMEM;
-        if (n < 0)
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
                 return error_list_add(errors,
                                 "%s: cannot list the folder: %s; make it a folder that factord may "
                                 "read",
-                                directory, strerror(errno));
-
-        int r = read_entries(f, directory, entries, (size_t) n, owner, errors);
-        for (int i = 0; i < n; i++)
-                free(entries[i]);
-        return r;
+                                directory, strerror(-r));
+        return read_files(f, directory, paths, n, owner, errors);
 }
 
 /* What a rule runs is trusted as the rule is; it is looked at again whenever it is run. */
